@@ -1,0 +1,193 @@
+/* stopwatch: measures, from outside, what ci/bench compares. Prints microseconds.
+ *
+ *     stopwatch run COMMAND ARG…     from the start of a command to its end was seen
+ *     stopwatch freeze DIR           FIFREEZE and FITHAW of DIR, two numbers
+ *     stopwatch kill PID DIR         from SIGKILL of PID, which has DIR frozen, until a writer in DIR goes on
+ *     stopwatch stall DIR MS         writes in DIR for so long; the time when the longest wait of a write was over
+ *     stopwatch now FILE             writes the time into FILE, and ends
+ *
+ * freeze and kill have a child that thaws after five seconds whatever happens. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESCUE_S 5
+#define BLOCKED_US 20000 /* a write that takes longer than this is waiting for the thaw */
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "stopwatch: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static int open_directory(const char *path)
+{
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        fail(path);
+    return directory;
+}
+
+/* The independent thaw. */
+static pid_t start_rescue(int directory)
+{
+    pid_t rescue = fork();
+    if (rescue < 0)
+        fail("fork");
+    if (rescue == 0) {
+        sleep(RESCUE_S);
+        ioctl(directory, FITHAW, 0);
+        _exit(0);
+    }
+    return rescue;
+}
+
+static void dismiss(pid_t rescue)
+{
+    kill(rescue, SIGKILL);
+    waitpid(rescue, NULL, 0);
+}
+
+static int measure_run(char **argv)
+{
+    extern char **environ;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    pid_t child;
+    int status;
+    int64_t begin_us = now_us();
+    errno = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+    if (errno || waitpid(child, &status, 0) < 0)
+        fail(argv[0]);
+    int64_t end_us = now_us();
+    posix_spawn_file_actions_destroy(&actions);
+    if (status != 0) {
+        fprintf(stderr, "stopwatch: %s ended with wait status %d\n", argv[0], status);
+        return 1;
+    }
+    printf("%lld\n", (long long)(end_us - begin_us));
+    return 0;
+}
+
+static int measure_freeze(const char *path)
+{
+    int directory = open_directory(path);
+    pid_t rescue = start_rescue(directory);
+    int64_t begin_us = now_us();
+    if (ioctl(directory, FIFREEZE, 0) < 0)
+        fail("FIFREEZE");
+    int64_t frozen_us = now_us();
+    if (ioctl(directory, FITHAW, 0) < 0)
+        fail("FITHAW");
+    int64_t thawed_us = now_us();
+    dismiss(rescue);
+    printf("%lld %lld\n", (long long)(frozen_us - begin_us), (long long)(thawed_us - frozen_us));
+    return 0;
+}
+
+/* A write, which waits while the filesystem is frozen. Returns how long it took. */
+static int64_t write_once(int directory)
+{
+    int64_t begin_us = now_us();
+    if (mkdirat(directory, "stopwatch", 0700) < 0 || unlinkat(directory, "stopwatch", AT_REMOVEDIR) < 0)
+        fail("stopwatch");
+    return now_us() - begin_us;
+}
+
+struct writer {
+    int directory;
+    int64_t took_us;
+    int64_t end_us;
+};
+
+static void *writer_main(void *argument)
+{
+    struct writer *writer = argument;
+    writer->took_us = write_once(writer->directory);
+    writer->end_us = now_us();
+    return NULL;
+}
+
+static int measure_kill(pid_t victim, const char *path)
+{
+    struct writer writer = {.directory = open_directory(path)};
+    pid_t rescue = start_rescue(writer.directory);
+    pthread_t thread;
+    errno = pthread_create(&thread, NULL, writer_main, &writer);
+    if (errno)
+        fail("thread");
+    usleep(2 * BLOCKED_US);
+    int64_t kill_us = now_us();
+    if (victim <= 0 || kill(victim, SIGKILL) < 0)
+        fail("kill");
+    pthread_join(thread, NULL);
+    dismiss(rescue);
+    if (writer.took_us < BLOCKED_US) {
+        fprintf(stderr, "stopwatch: %s was not frozen\n", path);
+        return 1;
+    }
+    printf("%lld\n", (long long)(writer.end_us - kill_us));
+    return 0;
+}
+
+static int measure_stall(const char *path, int duration_ms)
+{
+    int directory = open_directory(path);
+    int64_t longest_us = 0;
+    int64_t over_us = 0;
+    for (int64_t end_us = now_us() + duration_ms * INT64_C(1000); now_us() < end_us; usleep(500)) {
+        int64_t took_us = write_once(directory);
+        if (took_us > longest_us) {
+            longest_us = took_us;
+            over_us = now_us();
+        }
+    }
+    printf("%lld\n", (long long)over_us);
+    return 0;
+}
+
+static int write_now(const char *path)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0 || dprintf(file, "%lld\n", (long long)now_us()) < 0)
+        fail(path);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "run") == 0 && argc > 2)
+        return measure_run(argv + 2);
+    if (strcmp(what, "freeze") == 0 && argc == 3)
+        return measure_freeze(argv[2]);
+    if (strcmp(what, "kill") == 0 && argc == 4)
+        return measure_kill(atoi(argv[2]), argv[3]);
+    if (strcmp(what, "stall") == 0 && argc == 4)
+        return measure_stall(argv[2], atoi(argv[3]));
+    if (strcmp(what, "now") == 0 && argc == 3)
+        return write_now(argv[2]);
+    fputs("usage: stopwatch run COMMAND ARG… | freeze DIR | kill PID DIR | stall DIR MS | now FILE\n", stderr);
+    return 64;
+}

@@ -1,0 +1,385 @@
+/* linux.c: opening and closing the Linux implementation, time, identity, and the one place that waits. */
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "linux_mounts.h"
+#include "linux_paths.h"
+
+/* ---- Small helpers ---------------------------------------------------------------------------------------------- */
+
+ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t size = read(fd, buffer, capacity - 1);
+    close(fd);
+    if (size < 0)
+        return -1;
+    if (size > 0 && buffer[size - 1] == '\n')
+        size--;
+    buffer[size] = '\0';
+    return size;
+}
+
+int qz_linux_write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    ssize_t written = write(fd, text, strlen(text));
+    int failed = written < 0 ? errno : 0;
+    close(fd);
+    return failed;
+}
+
+void qz_linux_close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* ---- Time ------------------------------------------------------------------------------------------------------- */
+
+static int64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * QZ_US_PER_S + now.tv_nsec / 1000;
+}
+
+int64_t qz_linux_now_us(struct qz_os *os)
+{
+    (void)os;
+    return clock_us(CLOCK_MONOTONIC);
+}
+
+static int64_t wall_us(struct qz_os *os)
+{
+    (void)os;
+    return clock_us(CLOCK_REALTIME);
+}
+
+/* ---- Identity --------------------------------------------------------------------------------------------------- */
+
+bool qz_linux_stat(pid_t pid, struct qz_linux_stat *out)
+{
+    char path[32], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (qz_linux_read_text(path, text, sizeof text) < 0)
+        return false;
+    /* The name may hold spaces and parentheses; no later field does. */
+    const char *rest = strrchr(text, ')');
+    unsigned long long start_time;
+    int parent, session;
+    if (!rest || sscanf(rest + 1,
+                        " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                        &out->state, &parent, &session, &start_time) != 4)
+        return false;
+    out->parent = parent;
+    out->session = session;
+    out->start_time = start_time;
+    return true;
+}
+
+static bool is_root(struct qz_os *os)
+{
+    (void)os;
+    return geteuid() == 0;
+}
+
+static int random_bytes(struct qz_os *os, void *out, size_t size)
+{
+    (void)os;
+    char *next = out;
+    while (size > 0) {
+        ssize_t got = getrandom(next, size, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return errno;
+        next += got;
+        size -= (size_t)got;
+    }
+    return 0;
+}
+
+static void self(struct qz_os *os, struct qz_process *out)
+{
+    *out = qz_linux(os)->self;
+}
+
+static bool process_alive(struct qz_os *os, const struct qz_process *process)
+{
+    (void)os;
+    struct qz_linux_stat stat;
+    return process->pid > 0 && qz_linux_stat(process->pid, &stat) && stat.start_time == process->start_time &&
+           stat.state != 'Z' && stat.state != 'X';
+}
+
+static int process_signal(struct qz_os *os, const struct qz_process *process, int signal_number)
+{
+    if (!process_alive(os, process))
+        return ESRCH;
+    return kill(process->pid, signal_number) == 0 ? 0 : errno;
+}
+
+/* ---- Waiting ---------------------------------------------------------------------------------------------------- */
+
+int qz_linux_signals(enum qz_linux_role role)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    if (role == QZ_LINUX_AGENT) {
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
+    }
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void add_source(struct qz_linux *lx, int source, int fd)
+{
+    lx->polls[source] = (struct pollfd){.fd = fd, .events = POLLIN};
+}
+
+static bool ready(const struct qz_linux *lx, int source)
+{
+    return lx->polls[source].fd >= 0 && lx->polls[source].revents != 0;
+}
+
+/* Sleeps until a source is ready or the deadline has come. */
+static void poll_sources(struct qz_linux *lx, int64_t deadline_us)
+{
+    add_source(lx, QZ_LINUX_SIGNAL, lx->signals);
+    add_source(lx, QZ_LINUX_WAKE, lx->wake);
+    add_source(lx, QZ_LINUX_PEER, lx->peer.socket);
+    add_source(lx, QZ_LINUX_PEER_END, lx->peer.socket >= 0 ? lx->peer.pidfd : -1);
+    /* What the agent's children write is the agent's to read, as long as there is one. */
+    bool drains = lx->role == QZ_LINUX_AGENT || lx->peer.lost;
+    for (int i = 0; i < 2 * lx->slots_used; i++)
+        add_source(lx, QZ_LINUX_PIPES + i, drains ? lx->children[i / 2].pipes[i % 2].fd : -1);
+    nfds_t count = (nfds_t)(QZ_LINUX_PIPES + 2 * lx->slots_used);
+
+    struct timespec left = {0};
+    if (deadline_us != QZ_NEVER) {
+        int64_t left_us = deadline_us - qz_linux_now_us(&lx->base);
+        if (left_us > 0)
+            left = (struct timespec){.tv_sec = left_us / QZ_US_PER_S, .tv_nsec = left_us % QZ_US_PER_S * 1000};
+    }
+    if (ppoll(lx->polls, count, deadline_us == QZ_NEVER ? NULL : &left, NULL) < 0)
+        for (nfds_t i = 0; i < count; i++)
+            lx->polls[i].revents = 0;
+}
+
+/* Takes one signal. Returns false if it was none for the caller. */
+static bool take_signal(struct qz_linux *lx, struct qz_event *event)
+{
+    struct signalfd_siginfo info;
+    if (read(lx->signals, &info, sizeof info) != sizeof info)
+        return false;
+    if (info.ssi_signo == SIGCHLD) {
+        qz_linux_reap(lx);
+        return false;
+    }
+    *event = (struct qz_event){.kind = QZ_EVENT_SIGNAL, .value = (int)info.ssi_signo};
+    return true;
+}
+
+/* Sees to every source that is ready until there is an event. */
+static bool look(struct qz_linux *lx, struct qz_event *event)
+{
+    for (int i = 0; i < 2 * lx->slots_used; i++)
+        if (ready(lx, QZ_LINUX_PIPES + i))
+            qz_linux_drain(&lx->children[i / 2].pipes[i % 2]);
+    if (ready(lx, QZ_LINUX_SIGNAL) && take_signal(lx, event))
+        return true;
+    if (ready(lx, QZ_LINUX_WAKE)) {
+        uint64_t count;
+        /* Fails only if there was nothing to clear. */
+        (void)!read(lx->wake, &count, sizeof count);
+    }
+    if (qz_linux_take_volume(lx, event))
+        return true;
+    bool peer_ended = ready(lx, QZ_LINUX_PEER_END);
+    if ((ready(lx, QZ_LINUX_PEER) || peer_ended) && qz_linux_take_peer(lx, peer_ended, event))
+        return true;
+    return qz_linux_take_child(lx, event);
+}
+
+static void wait_event(struct qz_os *os, int64_t deadline_us, struct qz_event *event)
+{
+    struct qz_linux *lx = qz_linux(os);
+    for (;;) {
+        /* Several things may have ended at once; the sources tell of them only once. */
+        if (qz_linux_take_volume(lx, event) || qz_linux_take_child(lx, event))
+            return;
+        poll_sources(lx, deadline_us);
+        if (look(lx, event))
+            return;
+        if (deadline_us != QZ_NEVER && qz_linux_now_us(os) >= deadline_us) {
+            *event = (struct qz_event){.kind = QZ_EVENT_TIMEOUT};
+            return;
+        }
+    }
+}
+
+/* ---- Opening and closing ---------------------------------------------------------------------------------------- */
+
+static const struct qz_os_ops linux_ops = {
+    .now_us = qz_linux_now_us,
+    .wall_us = wall_us,
+    .wait = wait_event,
+    .is_root = is_root,
+    .random_bytes = random_bytes,
+    .self = self,
+    .process_alive = process_alive,
+    .process_signal = process_signal,
+    .boot_id = qz_linux_boot_id,
+    .inspect = qz_linux_inspect,
+    .read_file = qz_linux_read_file,
+    .close_file = qz_linux_close_file,
+    .write_file = qz_linux_write_file,
+    .make_directory = qz_linux_make_directory,
+    .remove = qz_linux_remove,
+    .lock = qz_linux_lock,
+    .journal_write = qz_linux_journal_write,
+    .journal_read = qz_linux_journal_read,
+    .state_directory = qz_linux_state_directory,
+    .child_start = qz_linux_child_start,
+    .tree_signal = qz_linux_tree_signal,
+    .tree_alive = qz_linux_tree_alive,
+    .list_mounts = qz_linux_list_mounts,
+    .volume_open = qz_linux_volume_open,
+    .volume_recover = qz_linux_volume_recover,
+    .volumes_arm = qz_linux_volumes_arm,
+    .volume_start = qz_linux_volume_start,
+    .volumes_close = qz_linux_volumes_close,
+    .share = qz_linux_share,
+    .guard = qz_linux_guard,
+    .dismiss = qz_linux_dismiss,
+    .tell_peer = qz_linux_tell_peer,
+    .guardian = qz_linux_guardian,
+    .peer_gone = qz_linux_peer_gone,
+    .print = qz_linux_print,
+    .is_terminal = qz_linux_is_terminal,
+};
+
+/* A descriptor of ours in the place of a closed standard stream would be taken for that stream. */
+static int open_standard_streams(void)
+{
+    for (;;) {
+        int fd = open("/dev/null", O_RDWR);
+        if (fd < 0)
+            return errno;
+        if (fd > STDERR_FILENO) {
+            close(fd);
+            return 0;
+        }
+    }
+}
+
+/* From here on signals wait until wait() looks; children get the usual ones back. */
+static int claim_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    /* A SIGCHLD that was ignored by whoever started us would take away the exit status of our children. */
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+        signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return errno;
+    return 0;
+}
+
+/* Makes us the last process that the kernel ends for want of memory, where that may be asked for. */
+static void lower_oom_score(struct qz_linux *lx)
+{
+    static const char path[] = "/proc/self/oom_score_adj";
+    if (qz_linux_read_text(path, lx->oom_score, sizeof lx->oom_score) < 0 || qz_linux_write_text(path, "-1000") != 0)
+        lx->oom_score[0] = '\0';
+}
+
+static int prepare(struct qz_linux *lx)
+{
+    int failed = open_standard_streams();
+    if (!failed)
+        failed = claim_signals();
+    if (failed)
+        return failed;
+    lx->signals = qz_linux_signals(QZ_LINUX_AGENT);
+    lx->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (lx->signals < 0 || lx->wake < 0)
+        return errno;
+    lx->shared = qz_linux_share(&lx->base, sizeof *lx->shared);
+    if (!lx->shared)
+        return ENOMEM;
+    struct qz_linux_stat stat = {0};
+    qz_linux_stat(getpid(), &stat);
+    lx->self = (struct qz_process){.pid = getpid(), .start_time = stat.start_time};
+    /* Orphaned descendants of our children come to us, and so stay ours to end. */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
+        return errno;
+    qz_linux_read_text("/proc/sys/kernel/random/boot_id", lx->boot_id, sizeof lx->boot_id);
+    lower_oom_score(lx);
+    qz_linux_trees_open(lx);
+    return 0;
+}
+
+struct qz_os *qz_linux_open(const char *state_directory)
+{
+    struct qz_linux *lx = calloc(1, sizeof *lx);
+    if (!lx)
+        return NULL;
+    lx->base.ops = &linux_ops;
+    lx->state_directory = state_directory;
+    lx->signals = lx->wake = lx->lock = lx->peer.socket = lx->peer.pidfd = -1;
+    for (int slot = 0; slot < QZ_LINUX_SLOTS; slot++)
+        lx->children[slot].pipes[0].fd = lx->children[slot].pipes[1].fd = -1;
+    int failed = prepare(lx);
+    if (failed) {
+        qz_linux_close(&lx->base);
+        errno = failed;
+        return NULL;
+    }
+    return &lx->base;
+}
+
+void qz_linux_close(struct qz_os *os)
+{
+    if (!os)
+        return;
+    struct qz_linux *lx = qz_linux(os);
+    qz_linux_dismiss(os);
+    qz_linux_volumes_close(os);
+    free(lx->volumes);
+    if (lx->shared)
+        qz_linux_trees_close(lx);
+    for (int i = 0; i < 2 * lx->slots_used; i++)
+        qz_linux_close_fd(&lx->children[i / 2].pipes[i % 2].fd);
+    qz_linux_close_fd(&lx->signals);
+    qz_linux_close_fd(&lx->wake);
+    qz_linux_close_fd(&lx->lock);
+    qz_linux_close_fd(&lx->peer.pidfd);
+    if (lx->oom_score[0])
+        qz_linux_write_text("/proc/self/oom_score_adj", lx->oom_score);
+    qz_linux_unshare(lx);
+    free(lx);
+}

@@ -1,0 +1,330 @@
+/* linux_children.c: starting children, draining what they write, and seeing them end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "linux.h"
+#include "linux_paths.h"
+
+/* A child that has not come to its execve by now never will: its file is on a filesystem that hangs. */
+#define EXEC_WAIT_MS 10000
+
+/* More than a pipe can hold: after so many bytes, what is read was written after we came. */
+#define DRAIN_LIMIT (1024 * 1024)
+
+/* ---- Output ----------------------------------------------------------------------------------------------------- */
+
+static void keep(struct qz_tail *tail, const char *bytes, size_t size)
+{
+    if (size > QZ_TAIL_SIZE) {
+        tail->total += size - QZ_TAIL_SIZE;
+        bytes += size - QZ_TAIL_SIZE;
+        size = QZ_TAIL_SIZE;
+    }
+    size_t at = (size_t)(tail->total % QZ_TAIL_SIZE);
+    size_t first = size < QZ_TAIL_SIZE - at ? size : QZ_TAIL_SIZE - at;
+    memcpy(tail->bytes + at, bytes, first);
+    memcpy(tail->bytes, bytes + first, size - first);
+    tail->total += size;
+}
+
+void qz_linux_drain(struct qz_linux_pipe *pipe)
+{
+    char buffer[16 * 1024];
+    size_t drained = 0;
+    while (pipe->fd >= 0 && drained < DRAIN_LIMIT) {
+        ssize_t got = read(pipe->fd, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0) {
+            qz_linux_close_fd(&pipe->fd);
+            return;
+        }
+        keep(pipe->tail, buffer, (size_t)got);
+        drained += (size_t)got;
+    }
+}
+
+/* ---- The end of children ---------------------------------------------------------------------------------------- */
+
+static void note_end(struct qz_linux *lx, const siginfo_t *info)
+{
+    if (lx->role == QZ_LINUX_AGENT && info->si_pid == lx->peer.process.pid) {
+        lx->peer.reaped = true;
+        return;
+    }
+    for (int slot = 0; slot < lx->slots_used; slot++) {
+        struct qz_linux_child *child = &lx->children[slot];
+        if (child->pid != info->si_pid || child->ended)
+            continue;
+        child->ended = true;
+        child->end = (struct qz_child_end){.signaled = info->si_code != CLD_EXITED, .status = info->si_status};
+        return;
+    }
+}
+
+void qz_linux_reap(struct qz_linux *lx)
+{
+    for (;;) {
+        siginfo_t info = {.si_pid = 0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+            return;
+        note_end(lx, &info);
+    }
+}
+
+bool qz_linux_take_child(struct qz_linux *lx, struct qz_event *event)
+{
+    for (int slot = 0; slot < lx->slots_used; slot++) {
+        struct qz_linux_child *child = &lx->children[slot];
+        if (!child->ended)
+            continue;
+        qz_linux_drain(&child->pipes[0]);
+        qz_linux_drain(&child->pipes[1]);
+        child->ended = false;
+        child->pid = 0;
+        *event = (struct qz_event){.kind = QZ_EVENT_CHILD, .slot = slot, .end = child->end};
+        return true;
+    }
+    return false;
+}
+
+void qz_linux_children_forget(struct qz_linux *lx)
+{
+    for (int slot = 0; slot < lx->slots_used; slot++) {
+        lx->children[slot].pid = 0;
+        lx->children[slot].ended = false;
+    }
+}
+
+/* ---- In the child ----------------------------------------------------------------------------------------------- */
+
+/* What a child is given to begin with. The last one carries an errno back if it cannot be executed. */
+struct child_fds {
+    int out;
+    int err;
+    int failure;
+    int cgroup; /* to move into; -1: it was born where it belongs */
+};
+
+static void close_from(int first)
+{
+    if (close_range((unsigned)first, ~0U, 0) == 0)
+        return;
+    for (int fd = first; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
+        close(fd);
+}
+
+/* Leaves the child 0, 1, 2 and, closed by execve, `failure` as 3. */
+static int take_descriptors(const struct child_fds *fds)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(fds->out, STDOUT_FILENO) < 0 ||
+        dup2(fds->err, STDERR_FILENO) < 0)
+        return errno;
+    if (fds->failure != 3 && dup3(fds->failure, 3, O_CLOEXEC) < 0)
+        return errno;
+    close_from(4);
+    return 0;
+}
+
+static void take_signals(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* refused for SIGKILL, SIGSTOP and the C library's own */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Is `path` still what was checked? */
+static int look_again(const char *path, const struct qz_path_facts *facts)
+{
+    const struct qz_path_step *checked = &facts->steps[facts->count - 1];
+    struct stat now;
+    if (stat(path, &now) != 0)
+        return ESTALE;
+    int64_t ctime_ns = (int64_t)now.st_ctim.tv_sec * 1000000000 + now.st_ctim.tv_nsec;
+    bool same = now.st_dev == checked->dev && now.st_ino == checked->ino && ctime_ns == checked->ctime_ns;
+    return same ? 0 : ESTALE;
+}
+
+/* Returns the errno for which the child could not be executed, and only then. */
+static int become(struct qz_linux *lx, const struct qz_child_spec *spec)
+{
+    if (lx->oom_score[0])
+        qz_linux_write_text("/proc/self/oom_score_adj", lx->oom_score);
+    if (spec->clean) {
+        if (chdir("/") != 0)
+            return errno;
+        umask(022);
+    }
+    int changed = spec->facts ? look_again(spec->path, spec->facts) : 0;
+    if (changed)
+        return changed;
+    /* The PATH to search is the child's own. */
+    environ = (char **)spec->envp;
+    execvp(spec->path, spec->argv);
+    return errno;
+}
+
+static _Noreturn void run_child(struct qz_linux *lx, const struct qz_child_spec *spec, const struct child_fds *fds)
+{
+    setsid();
+    if (fds->cgroup >= 0)
+        qz_linux_tree_enter(lx, spec->slot, fds->cgroup);
+    /* A lost agent is noticed by the end of its socket: before anything that may take long, be done with that. */
+    int failed = take_descriptors(fds);
+    if (failed) {
+        (void)!write(fds->failure, &failed, sizeof failed);
+        _exit(127);
+    }
+    take_signals();
+    failed = become(lx, spec);
+    (void)!write(3, &failed, sizeof failed);
+    _exit(127);
+}
+
+/* ---- Starting --------------------------------------------------------------------------------------------------- */
+
+/* Was the file reached in the same way as when it was checked? */
+static int check_facts(struct qz_os *os, const struct qz_child_spec *spec)
+{
+    struct qz_path_facts now;
+    int failed = qz_linux_inspect(os, spec->path, &now);
+    if (failed)
+        return failed;
+    bool same = now.error == 0 && now.count > 0 && qz_path_facts_same(&now, spec->facts);
+    qz_path_facts_free(os, &now);
+    return same ? 0 : ESTALE;
+}
+
+/* A pipe with `ends[0]` ours. */
+static int open_pipe(int ends[2])
+{
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 ? 0 : errno;
+}
+
+/* As fork(2), into `cgroup` if there is one. Being born there costs nothing; moving there waits for an RCU grace
+ * period of 10 ms or more, so that is done, by the child, only where clone3 cannot. */
+static pid_t fork_into(struct child_fds *fds)
+{
+    if (fds->cgroup >= 0) {
+        struct clone_args arguments = {
+            .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)fds->cgroup};
+        pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+        if (pid == 0)
+            fds->cgroup = -1;
+        if (pid >= 0)
+            return pid;
+    }
+    return fork();
+}
+
+/* Waits until the child has been executed. Returns 0, or the errno for which it was not. */
+static int await_exec(int failure)
+{
+    struct pollfd source = {.fd = failure, .events = POLLIN};
+    int count;
+    do
+        count = poll(&source, 1, EXEC_WAIT_MS);
+    while (count < 0 && errno == EINTR);
+    if (count == 0)
+        return ETIMEDOUT;
+    int failed;
+    return read(failure, &failed, sizeof failed) == sizeof failed ? failed : 0;
+}
+
+/* A child that was not executed: it ends by itself, or hangs and is an orphan of ours from now on. */
+static void abandon(struct qz_linux *lx, int slot, pid_t pid, int why)
+{
+    if (why == ETIMEDOUT) {
+        kill(pid, SIGKILL);
+        return;
+    }
+    siginfo_t info;
+    while (waitid(P_PID, (id_t)pid, &info, WEXITED) != 0 && errno == EINTR)
+        ;
+    qz_linux_tree_drop(lx, slot);
+}
+
+/* Starts the child with the write ends of `out`, `err` and `failure`, which are closed here. */
+static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, int out[2], int err[2], int failure[2])
+{
+    int cgroup = qz_linux_tree_begin(lx, spec->slot, spec->envp);
+    struct child_fds fds = {.out = out[1], .err = err[1], .failure = failure[1], .cgroup = cgroup};
+    pid_t pid = fork_into(&fds);
+    if (pid == 0) {
+        qz_linux_tree_root(lx, spec->slot, getpid());
+        run_child(lx, spec, &fds);
+    }
+    int failed = pid < 0 ? errno : 0;
+    qz_linux_close_fd(&cgroup);
+    qz_linux_close_fd(&out[1]);
+    qz_linux_close_fd(&err[1]);
+    qz_linux_close_fd(&failure[1]);
+    if (failed) {
+        qz_linux_tree_drop(lx, spec->slot);
+        return failed;
+    }
+    qz_linux_tree_root(lx, spec->slot, pid);
+    failed = await_exec(failure[0]);
+    if (failed) {
+        abandon(lx, spec->slot, pid, failed);
+        return failed;
+    }
+    lx->children[spec->slot].pid = pid;
+    return 0;
+}
+
+/* Takes what an earlier child of the slot left in its pipes, and gives them up. */
+static void release_pipes(struct qz_linux_child *child)
+{
+    for (int i = 0; i < 2; i++) {
+        qz_linux_drain(&child->pipes[i]);
+        qz_linux_close_fd(&child->pipes[i].fd);
+    }
+}
+
+int qz_linux_child_start(struct qz_os *os, const struct qz_child_spec *spec)
+{
+    struct qz_linux *lx = qz_linux(os);
+    if (spec->slot < 0 || spec->slot >= QZ_LINUX_SLOTS)
+        return EINVAL;
+    struct qz_linux_child *child = &lx->children[spec->slot];
+    if (child->pid != 0)
+        return EBUSY;
+    int failed = spec->facts ? check_facts(os, spec) : 0;
+    if (failed)
+        return failed;
+    release_pipes(child);
+    int out[2] = {-1, -1}, err[2] = {-1, -1}, failure[2] = {-1, -1};
+    failed = open_pipe(out);
+    if (!failed)
+        failed = open_pipe(err);
+    if (!failed)
+        failed = open_pipe(failure);
+    if (!failed)
+        failed = launch(lx, spec, out, err, failure);
+    if (!failed) {
+        child->pipes[0] = (struct qz_linux_pipe){.fd = out[0], .tail = spec->out};
+        child->pipes[1] = (struct qz_linux_pipe){.fd = err[0], .tail = spec->err};
+        if (spec->slot >= lx->slots_used)
+            lx->slots_used = spec->slot + 1;
+        out[0] = err[0] = -1;
+    }
+    int *ends[] = {&out[0], &out[1], &err[0], &err[1], &failure[0], &failure[1]};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        qz_linux_close_fd(ends[i]);
+    return failed;
+}

@@ -1,0 +1,202 @@
+/* linux_guardian.c: the second process: how it is started, talked to, let go, and how the loss of either is seen. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "linux.h"
+
+/* How long a guardian that was let go is waited for. */
+#define DISMISS_WAIT_US 200000
+
+/* ---- Shared memory ---------------------------------------------------------------------------------------------- */
+
+struct qz_linux_region {
+    struct qz_linux_region *next;
+    size_t size;
+    _Alignas(max_align_t) char memory[];
+};
+
+void *qz_linux_share(struct qz_os *os, size_t size)
+{
+    struct qz_linux *lx = qz_linux(os);
+    struct qz_linux_region *region = mmap(NULL, sizeof *region + size, PROT_READ | PROT_WRITE,
+                                          MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (region == MAP_FAILED)
+        return NULL;
+    region->size = sizeof *region + size;
+    region->next = lx->regions;
+    lx->regions = region;
+    return region->memory;
+}
+
+void qz_linux_unshare(struct qz_linux *lx)
+{
+    while (lx->regions) {
+        struct qz_linux_region *region = lx->regions;
+        lx->regions = region->next;
+        munmap(region, region->size);
+    }
+}
+
+/* ---- The guardian's beginning ----------------------------------------------------------------------------------- */
+
+/* Makes the copy of the agent's struct that fork gave us the guardian's own. Returns false if it cannot be. */
+static bool become_guardian(struct qz_linux *lx, int socket, int agent_pidfd)
+{
+    setsid();
+    prctl(PR_SET_NAME, "quiesce-guard", 0, 0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    lx->peer = (struct qz_linux_peer){
+        .process = lx->self, .socket = socket, .pidfd = agent_pidfd, .pairing = lx->peer.pairing};
+    struct qz_linux_stat stat = {0};
+    qz_linux_stat(getpid(), &stat);
+    lx->self = (struct qz_process){.pid = getpid(), .start_time = stat.start_time};
+    lx->role = QZ_LINUX_GUARDIAN;
+    qz_linux_workers_forget(lx);
+    qz_linux_children_forget(lx);
+    qz_linux_close_fd(&lx->signals);
+    qz_linux_close_fd(&lx->wake);
+    lx->signals = qz_linux_signals(QZ_LINUX_GUARDIAN);
+    lx->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return lx->signals >= 0 && lx->wake >= 0;
+}
+
+static _Noreturn void run_guardian(struct qz_linux *lx, int socket, int agent_pidfd,
+                                   void (*main)(struct qz_os *, void *), void *argument)
+{
+    if (!become_guardian(lx, socket, agent_pidfd))
+        _exit(EXIT_FAILURE);
+    main(&lx->base, argument);
+    /* The agent removes its control groups by itself, if it lives. */
+    if (lx->peer.lost)
+        qz_linux_trees_close(lx);
+    _exit(EXIT_SUCCESS);
+}
+
+/* Forgets a guardian that was lost. */
+static void forget_peer(struct qz_linux *lx)
+{
+    qz_linux_close_fd(&lx->peer.socket);
+    qz_linux_close_fd(&lx->peer.pidfd);
+    lx->peer = (struct qz_linux_peer){.socket = -1, .pidfd = -1};
+}
+
+int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument)
+{
+    struct qz_linux *lx = qz_linux(os);
+    if (lx->peer.socket >= 0)
+        return EBUSY;
+    forget_peer(lx);
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return errno;
+    struct qz_linux_pairing *pairing = &lx->shared->pairings[lx->pairings_used++ % QZ_LINUX_PAIRINGS];
+    pairing->dismissed = false;
+    pairing->operations = 0;
+    lx->peer.pairing = pairing;
+    int agent_pidfd = pidfd_open(lx->self.pid, 0);
+    pid_t pid = fork();
+    int failed = pid < 0 ? errno : 0;
+    if (pid == 0) {
+        close(ends[0]);
+        run_guardian(lx, ends[1], agent_pidfd, main, argument);
+    }
+    close(ends[1]);
+    qz_linux_close_fd(&agent_pidfd);
+    if (failed) {
+        close(ends[0]);
+        return failed;
+    }
+    struct qz_linux_stat stat = {0};
+    qz_linux_stat(pid, &stat);
+    lx->peer.process = (struct qz_process){.pid = pid, .start_time = stat.start_time};
+    lx->peer.socket = ends[0];
+    lx->peer.pidfd = pidfd_open(pid, 0);
+    return 0;
+}
+
+/* ---- Talking to each other -------------------------------------------------------------------------------------- */
+
+void qz_linux_tell_peer(struct qz_os *os, int byte)
+{
+    struct qz_linux *lx = qz_linux(os);
+    unsigned char message = (unsigned char)byte;
+    if (lx->peer.socket >= 0)
+        (void)send(lx->peer.socket, &message, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Receives one byte. Returns 1, 0 at the end of all messages, or -1: nothing there now. */
+static int receive(int socket, unsigned char *message)
+{
+    for (;;) {
+        ssize_t got = recv(socket, message, 1, MSG_DONTWAIT);
+        if (got >= 0)
+            return (int)got;
+        if (errno == EAGAIN)
+            return -1;
+        /* ECONNRESET: the peer had not read everything before it ended. What it had sent is still to come. */
+        if (errno != EINTR && errno != ECONNRESET)
+            return 0;
+    }
+}
+
+bool qz_linux_take_peer(struct qz_linux *lx, bool ended, struct qz_event *event)
+{
+    unsigned char message;
+    int got = receive(lx->peer.socket, &message);
+    if (got > 0) {
+        *event = (struct qz_event){.kind = QZ_EVENT_MESSAGE, .value = message};
+        return true;
+    }
+    if (got < 0 && !ended)
+        return false;
+    qz_linux_close_fd(&lx->peer.socket);
+    bool dismissed = lx->role == QZ_LINUX_GUARDIAN && lx->peer.pairing->dismissed;
+    lx->peer.lost = !dismissed;
+    *event = (struct qz_event){.kind = dismissed ? QZ_EVENT_DISMISSED : QZ_EVENT_PEER_LOST};
+    return true;
+}
+
+/* ---- The end ---------------------------------------------------------------------------------------------------- */
+
+void qz_linux_dismiss(struct qz_os *os)
+{
+    struct qz_linux *lx = qz_linux(os);
+    if (lx->role != QZ_LINUX_AGENT || lx->peer.socket < 0)
+        return;
+    /* Set before the end of the socket is seen: a dismissal is never taken for a death, whatever comes between. */
+    lx->peer.pairing->dismissed = true;
+    qz_linux_close_fd(&lx->peer.socket);
+    int64_t deadline_us = qz_linux_now_us(os) + DISMISS_WAIT_US;
+    for (;;) {
+        qz_linux_reap(lx);
+        if (lx->peer.reaped || lx->peer.pairing->operations > 0 || qz_linux_now_us(os) >= deadline_us)
+            break;
+        struct pollfd end = {.fd = lx->peer.pidfd, .events = POLLIN};
+        poll(&end, 1, 5);
+    }
+    forget_peer(lx);
+}
+
+void qz_linux_guardian(struct qz_os *os, struct qz_process *out)
+{
+    const struct qz_linux_peer *peer = &qz_linux(os)->peer;
+    *out = qz_linux(os)->role == QZ_LINUX_AGENT && peer->socket >= 0 ? peer->process : (struct qz_process){0};
+}
+
+bool qz_linux_peer_gone(struct qz_os *os)
+{
+    struct qz_linux *lx = qz_linux(os);
+    /* We are given to another parent when the last thread of ours has ended. */
+    if (lx->role == QZ_LINUX_GUARDIAN)
+        return getppid() != lx->peer.process.pid;
+    qz_linux_reap(lx);
+    return lx->peer.process.pid == 0 || lx->peer.reaped;
+}

@@ -1,0 +1,399 @@
+/* linux_trees.c: a child and everything that it started, whoever is its parent by now.
+ *
+ * With cgroup v2, each attempt lives in a control group of its own, below the one that we are in:
+ * quiesce-PID-START/SLOT-ATTEMPT. No process leaves it by accident, and the kernel ends all of it at once.
+ *
+ * Without, /proc is searched for processes of the child's session, for descendants of the child, and for processes
+ * whose environment names the same run, plugin, phase and attempt. What starts a session of its own, loses its parent
+ * and clears its environment as well, before it was ever found, is not found then. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "linux.h"
+
+/* How often all processes are gone through when a signal must reach those that are being forked meanwhile, too. */
+#define KILL_ROUNDS 16
+
+#define REMOVE_TRIES 20
+
+/* A path of ours and the name of an entry of it. */
+#define LONG_PATH (PATH_MAX + NAME_MAX + 2)
+
+/* ---- Control groups: where -------------------------------------------------------------------------------------- */
+
+static const char *cgroup_mount(void)
+{
+    static const char *const candidates[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        struct statfs facts;
+        if (statfs(candidates[i], &facts) == 0 && facts.f_type == CGROUP2_SUPER_MAGIC)
+            return candidates[i];
+    }
+    return NULL;
+}
+
+void qz_linux_trees_open(struct qz_linux *lx)
+{
+    const char *mount = cgroup_mount();
+    char text[PATH_MAX];
+    if (!mount || qz_linux_read_text("/proc/self/cgroup", text, sizeof text) < 0)
+        return;
+    const char *line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+    if (!line)
+        return;
+    const char *own = strstr(line, "::") + 2;
+    int size = (int)strcspn(own, "\n");
+    /* Outside of what this namespace shows. */
+    if (strncmp(own, "/..", 3) == 0)
+        return;
+    int needed = snprintf(lx->cgroup_parent, sizeof lx->cgroup_parent, "%s%.*s", mount, size, own);
+    if (needed < 0 || (size_t)needed + 128 > sizeof lx->cgroup_parent) {
+        lx->cgroup_parent[0] = '\0';
+        return;
+    }
+    snprintf(lx->cgroup_base, sizeof lx->cgroup_base, "%.*s/quiesce-%d-%llu", needed, lx->cgroup_parent,
+             (int)lx->self.pid, (unsigned long long)lx->self.start_time);
+}
+
+/* The path of a file in a tree's control group ("": of the group itself). */
+static void cgroup_path(const struct qz_linux *lx, int slot, unsigned attempt, const char *file, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%.3900s/%d-%u%s%s", lx->cgroup_base, slot, attempt, *file ? "/" : "", file);
+}
+
+/* ---- Control groups: beginning and end -------------------------------------------------------------------------- */
+
+/* Moves what lives in a control group to the one that we are in. Returns whether there was anything. */
+static bool empty_cgroup(const struct qz_linux *lx, const char *path)
+{
+    char from[LONG_PATH + 16], to[LONG_PATH], text[4096];
+    snprintf(from, sizeof from, "%s/cgroup.procs", path);
+    snprintf(to, sizeof to, "%s/cgroup.procs", lx->cgroup_parent);
+    if (qz_linux_read_text(from, text, sizeof text) <= 0)
+        return false;
+    char *rest = NULL;
+    for (char *pid = strtok_r(text, "\n", &rest); pid; pid = strtok_r(NULL, "\n", &rest))
+        qz_linux_write_text(to, pid);
+    return true;
+}
+
+/* Removes the control groups of `base`, and it; with `emptying` also those that something lives in. */
+static void remove_base(const struct qz_linux *lx, const char *base, bool emptying)
+{
+    DIR *directory = opendir(base);
+    if (!directory)
+        return;
+    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+        char path[LONG_PATH];
+        snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        /* A process that has just ended may keep its group for a moment. */
+        for (int tries = 0; rmdir(path) != 0 && errno == EBUSY && emptying && tries < REMOVE_TRIES; tries++)
+            if (!empty_cgroup(lx, path))
+                usleep(1000);
+    }
+    closedir(directory);
+    rmdir(base);
+}
+
+/* Removes what runs left behind whose agent was killed, and its guardian too: nobody else leaves anything empty. */
+static void sweep(struct qz_linux *lx)
+{
+    DIR *directory = opendir(lx->cgroup_parent);
+    if (!directory)
+        return;
+    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+        struct qz_process process;
+        unsigned long long start_time;
+        if (sscanf(entry->d_name, "quiesce-%d-%llu", &process.pid, &start_time) != 2)
+            continue;
+        process.start_time = start_time;
+        char path[LONG_PATH];
+        snprintf(path, sizeof path, "%s/%s", lx->cgroup_parent, entry->d_name);
+        if (!lx->base.ops->process_alive(&lx->base, &process))
+            remove_base(lx, path, false);
+    }
+    closedir(directory);
+}
+
+void qz_linux_trees_close(struct qz_linux *lx)
+{
+    if (lx->cgroup_base[0])
+        remove_base(lx, lx->cgroup_base, true);
+}
+
+/* Makes the control group of an attempt. Returns a descriptor of it, or -1. */
+static int make_cgroup(struct qz_linux *lx, int slot, unsigned attempt)
+{
+    if (!lx->cgroup_base[0] || lx->no_cgroups)
+        return -1;
+    if (!lx->cgroups_swept)
+        sweep(lx);
+    lx->cgroups_swept = true;
+    mkdir(lx->cgroup_base, 0755);
+    char path[PATH_MAX];
+    cgroup_path(lx, slot, attempt, "", path);
+    if (mkdir(path, 0755) != 0)
+        return -1;
+    int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (cgroup < 0)
+        rmdir(path);
+    return cgroup;
+}
+
+/* ---- Trees: beginning and end ----------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t hash, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Adds one variable to what an environment says about whom its process belongs to. The order does not matter. */
+static void mix_variable(uint64_t *environment, const char *variable)
+{
+    static const char *const names[] = {"QUIESCE_RUN_ID=", "QUIESCE_PLUGIN=", "QUIESCE_PHASE=", "QUIESCE_ATTEMPT="};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            *environment += mix(UINT64_C(0xcbf29ce484222325), variable, strlen(variable));
+}
+
+int qz_linux_tree_begin(struct qz_linux *lx, int slot, char *const *envp)
+{
+    struct qz_linux_tree *tree = &lx->shared->trees[slot];
+    qz_linux_tree_drop(lx, slot);
+    uint64_t environment = 0;
+    for (char *const *variable = envp; *variable; variable++)
+        mix_variable(&environment, *variable);
+    tree->environment = environment;
+    unsigned attempt = ++lx->shared->attempts;
+    int cgroup = make_cgroup(lx, slot, attempt);
+    tree->attempt = cgroup >= 0 ? attempt : 0;
+    return cgroup;
+}
+
+void qz_linux_tree_root(struct qz_linux *lx, int slot, pid_t root)
+{
+    struct qz_linux_tree *tree = &lx->shared->trees[slot];
+    struct qz_linux_stat stat;
+    if (qz_linux_stat(root, &stat))
+        tree->known[0] = (struct qz_process){.pid = root, .start_time = stat.start_time};
+    tree->root = root;
+}
+
+void qz_linux_tree_enter(struct qz_linux *lx, int slot, int cgroup)
+{
+    int procs = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (procs < 0 || write(procs, "0", 1) != 1)
+        lx->shared->trees[slot].attempt = 0;
+}
+
+void qz_linux_tree_drop(struct qz_linux *lx, int slot)
+{
+    struct qz_linux_tree *tree = &lx->shared->trees[slot];
+    char path[PATH_MAX];
+    unsigned attempt = atomic_exchange(&tree->attempt, 0);
+    if (attempt != 0) {
+        cgroup_path(lx, slot, attempt, "", path);
+        rmdir(path);
+    }
+    tree->root = 0;
+    tree->environment = 0;
+    memset(tree->known, 0, sizeof tree->known);
+}
+
+/* ---- Without control groups ------------------------------------------------------------------------------------- */
+
+/* Does the environment that a process was started with say that it belongs to the tree? */
+static bool environment_matches(pid_t pid, uint64_t wanted)
+{
+    char path[32], chunk[4096];
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    int fd = wanted ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return false;
+    uint64_t environment = 0;
+    size_t kept = 0;
+    ssize_t got;
+    while ((got = read(fd, chunk + kept, sizeof chunk - 1 - kept)) > 0) {
+        size_t size = kept + (size_t)got;
+        chunk[size] = '\0';
+        size_t at = 0;
+        for (size_t next = strlen(chunk); at + next < size; next = strlen(chunk + at)) {
+            mix_variable(&environment, chunk + at);
+            at += next + 1;
+        }
+        /* A variable that fills the whole chunk is none of ours. */
+        kept = at == 0 && size == sizeof chunk - 1 ? 0 : size - at;
+        memmove(chunk, chunk + size - kept, kept);
+    }
+    close(fd);
+    return environment == wanted;
+}
+
+static bool is_known(const struct qz_linux_tree *tree, pid_t pid, const struct qz_linux_stat *stat)
+{
+    for (int i = 0; i < QZ_LINUX_KNOWN; i++)
+        if (tree->known[i].pid == pid && tree->known[i].start_time == stat->start_time)
+            return true;
+    return false;
+}
+
+static void remember(const struct qz_linux *lx, struct qz_linux_tree *tree, pid_t pid, const struct qz_linux_stat *stat)
+{
+    if (is_known(tree, pid, stat))
+        return;
+    for (int i = 1; i < QZ_LINUX_KNOWN; i++) {
+        if (lx->base.ops->process_alive(NULL, &tree->known[i]))
+            continue;
+        tree->known[i] = (struct qz_process){.pid = pid, .start_time = stat->start_time};
+        return;
+    }
+}
+
+/* Is a process, or one that it descends from, known to be of the tree? */
+static bool descends(const struct qz_linux_tree *tree, pid_t pid, const struct qz_linux_stat *stat)
+{
+    struct qz_linux_stat step = *stat;
+    while (!is_known(tree, pid, &step)) {
+        pid = step.parent;
+        if (pid <= 1 || !qz_linux_stat(pid, &step))
+            return false;
+    }
+    return true;
+}
+
+static bool is_member(const struct qz_linux *lx, struct qz_linux_tree *tree, pid_t pid)
+{
+    struct qz_linux_stat stat;
+    if (pid == lx->self.pid || pid == lx->peer.process.pid || !qz_linux_stat(pid, &stat))
+        return false;
+    /* A zombie does nothing any more; 2 is the parent of the kernel's own threads. */
+    if (stat.state == 'Z' || stat.state == 'X' || stat.parent == 2)
+        return false;
+    if (stat.session != tree->root && !descends(tree, pid, &stat) && !environment_matches(pid, tree->environment))
+        return false;
+    remember(lx, tree, pid, &stat);
+    return true;
+}
+
+/* Finds the living processes of a tree, `capacity` of them at most. Returns how many. */
+static int find_members(const struct qz_linux *lx, struct qz_linux_tree *tree, pid_t *members, int capacity)
+{
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return 0;
+    _Alignas(struct dirent64) char entries[4096];
+    int count = 0;
+    ssize_t size;
+    while ((size = getdents64(proc, entries, sizeof entries)) > 0) {
+        for (ssize_t at = 0; at < size && count < capacity;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(entries + at);
+            at += entry->d_reclen;
+            pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+            if (pid > 1 && is_member(lx, tree, pid))
+                members[count++] = pid;
+        }
+    }
+    close(proc);
+    return count;
+}
+
+/* Signals every living process of a tree (0: only looks). Returns how many there are. All are found before any is
+ * signalled: the descendants of one that has ended could not be told any more. Allocates nothing: it may be needed
+ * while filesystems are frozen. */
+static int signal_members(const struct qz_linux *lx, struct qz_linux_tree *tree, int signal_number)
+{
+    pid_t members[1024];
+    int count = find_members(lx, tree, members, sizeof members / sizeof *members);
+    for (int i = 0; i < count; i++)
+        kill(members[i], signal_number);
+    return count;
+}
+
+/* ---- With control groups ---------------------------------------------------------------------------------------- */
+
+/* Signals every process of a control group. Returns how many there are. */
+static int signal_cgroup(const char *procs, int signal_number)
+{
+    char text[4096];
+    int fd = open(procs, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    int members = 0;
+    size_t kept = 0;
+    ssize_t got;
+    while ((got = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
+        size_t size = kept + (size_t)got;
+        text[size] = '\0';
+        char *at = text;
+        for (char *end = strchr(at, '\n'); end; end = strchr(at, '\n')) {
+            kill((pid_t)strtol(at, NULL, 10), signal_number);
+            members++;
+            at = end + 1;
+        }
+        kept = size - (size_t)(at - text);
+        memmove(text, at, kept);
+    }
+    close(fd);
+    return members;
+}
+
+static bool cgroup_populated(const struct qz_linux *lx, int slot, unsigned attempt)
+{
+    char path[PATH_MAX], text[256];
+    cgroup_path(lx, slot, attempt, "cgroup.events", path);
+    return qz_linux_read_text(path, text, sizeof text) > 0 && strstr(text, "populated 1");
+}
+
+/* ---- The two operations ----------------------------------------------------------------------------------------- */
+
+static int signal_once(const struct qz_linux *lx, int slot, const char *procs, int signal_number)
+{
+    return *procs ? signal_cgroup(procs, signal_number)
+                  : signal_members(lx, &lx->shared->trees[slot], signal_number);
+}
+
+void qz_linux_tree_signal(struct qz_os *os, int slot, int signal_number)
+{
+    struct qz_linux *lx = qz_linux(os);
+    if (slot < 0 || slot >= QZ_LINUX_SLOTS || lx->shared->trees[slot].root == 0)
+        return;
+    unsigned attempt = lx->shared->trees[slot].attempt;
+    char path[PATH_MAX] = "";
+    if (attempt != 0 && signal_number == SIGKILL) {
+        cgroup_path(lx, slot, attempt, "cgroup.kill", path);
+        if (qz_linux_write_text(path, "1") == 0)
+            return;
+    }
+    if (attempt != 0)
+        cgroup_path(lx, slot, attempt, "cgroup.procs", path);
+    int rounds = signal_number == SIGKILL ? KILL_ROUNDS : 1;
+    while (rounds-- > 0 && signal_once(lx, slot, path, signal_number) > 0)
+        ;
+}
+
+bool qz_linux_tree_alive(struct qz_os *os, int slot)
+{
+    struct qz_linux *lx = qz_linux(os);
+    if (slot < 0 || slot >= QZ_LINUX_SLOTS || lx->shared->trees[slot].root == 0)
+        return false;
+    struct qz_linux_tree *tree = &lx->shared->trees[slot];
+    unsigned attempt = tree->attempt;
+    bool alive = attempt != 0 ? cgroup_populated(lx, slot, attempt) : signal_members(lx, tree, 0) > 0;
+    /* What has ended stays so: whoever gets its numbers later is none of ours. */
+    if (!alive)
+        qz_linux_tree_drop(lx, slot);
+    return alive;
+}

@@ -1,0 +1,113 @@
+/* fsfreeze.h: flush, freeze, roll back, thaw: one state machine over volumes 0…count-1.
+ *
+ *     IDLE ─begin→ SYNCING → FREEZING (level by level) → HELD ─thaw→ THAWING (levels in reverse) → OVER
+ *
+ * A failure, the freeze timeout or the hold limit leads to THAWING from wherever it is. Whoever drives it (the
+ * guardian; or the agent, when the guardian is lost) feeds it events and calls it until OVER. What it knows lies in a
+ * struct qz_hold in memory shared by both, so that either can go on where the other was ended.
+ *
+ * Only what this run froze is thawed, through the descriptors that froze it. A FIFREEZE that hangs keeps nothing else
+ * frozen; it is thawed when it returns. Nothing here allocates. */
+#ifndef QUIESCE_FSFREEZE_H
+#define QUIESCE_FSFREEZE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quiesce/os.h"
+#include "quiesce/report.h"
+
+/* How long the thaw of one level is waited for before the next level is begun all the same, and how long thawing is
+ * waited for altogether before the rest is called failed (it is then still under way). */
+#define QZ_THAW_LEVEL_WAIT_US 50000
+#define QZ_THAW_WAIT_US (10 * QZ_US_PER_S)
+#define QZ_THAW_TRIES 3
+
+enum qz_hold_phase { QZ_HOLD_IDLE, QZ_HOLD_SYNCING, QZ_HOLD_FREEZING, QZ_HOLD_HELD, QZ_HOLD_THAWING, QZ_HOLD_OVER };
+
+/* Why a hold came, or never came, to be thawed; the first cause stays. */
+enum qz_hold_cause {
+    QZ_CAUSE_NONE,
+    QZ_CAUSE_ASKED,   /* the snapshot had ended */
+    QZ_CAUSE_FAILED,  /* a volume could not be flushed or frozen */
+    QZ_CAUSE_TIMEOUT, /* the freeze timeout */
+    QZ_CAUSE_LIMIT,   /* the hold limit */
+    QZ_CAUSE_RELEASED, /* `quiesce thaw`, or the service manager, asked the guardian */
+    QZ_CAUSE_PEER,    /* agent or guardian was lost */
+};
+
+enum qz_hold_volume_state {
+    QZ_HOLD_UNTOUCHED,
+    QZ_HOLD_FREEZING_NOW, /* FIFREEZE is under way: it may take effect at any moment */
+    QZ_HOLD_FROZEN,
+    QZ_HOLD_THAWING_NOW,
+    QZ_HOLD_THAWED,
+    QZ_HOLD_FAILED, /* FIFREEZE or the flush before it failed: nothing of ours is frozen */
+    QZ_HOLD_LOST,   /* not frozen any more when we came to thaw */
+    QZ_HOLD_THAW_FAILED,
+};
+
+struct qz_hold_volume {
+    atomic_int state; /* enum qz_hold_volume_state */
+    int order;
+    int error; /* errno of what failed */
+    bool sync_failed;
+    int tries; /* of thawing */
+    int64_t sync_begin_us, sync_end_us;
+    int64_t freeze_begin_us, freeze_end_us;
+    int64_t thaw_begin_us, thaw_end_us;
+};
+
+/* In shared memory; qz_hold_size(count) bytes, zeroed, then qz_hold_init. */
+struct qz_hold {
+    atomic_int phase; /* enum qz_hold_phase */
+    atomic_int cause; /* enum qz_hold_cause */
+    int count;
+    int levels; /* orders are 0…levels-1 */
+    int64_t freeze_timeout_us;
+    int64_t hold_limit_us;
+    _Atomic int64_t freeze_deadline_us;
+    _Atomic int64_t hold_deadline_us; /* QZ_NEVER before the first FIFREEZE */
+    struct qz_hold_volume volumes[];
+};
+
+size_t qz_hold_size(size_t count);
+void qz_hold_init(struct qz_hold *hold, const struct qz_volume *volumes, size_t count, int64_t freeze_timeout_us,
+                  int64_t hold_limit_us);
+
+/* Whoever drives: its own view beside the shared one. `busy` has room for `count` entries and belongs to the caller. */
+struct qz_freezer {
+    struct qz_os *os;
+    struct qz_hold *hold;
+    bool *busy;            /* an operation of this process is under way */
+    bool inherited;        /* the peer that drove before is lost: what it had under way may still take effect */
+    int level;             /* being frozen or thawed */
+    int64_t level_wait_us; /* THAWING: go on to the next level then */
+    int64_t give_up_us;    /* THAWING: call the rest failed then */
+};
+
+void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, bool *busy);
+
+void qz_freezer_begin(struct qz_freezer *freezer);
+
+/* Starts thawing (no effect when that was begun). `inherited`: after the peer that drove was lost. */
+void qz_freezer_thaw(struct qz_freezer *freezer, enum qz_hold_cause cause, bool inherited);
+
+/* Takes in a QZ_EVENT_VOLUME. */
+void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event);
+
+/* Does whatever is next at time `now_us`; call after every event and at qz_freezer_deadline. */
+void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us);
+
+int64_t qz_freezer_deadline(const struct qz_freezer *freezer);
+
+/* Nothing is frozen by us, and nothing is under way that could still freeze. */
+bool qz_freezer_settled(const struct qz_freezer *freezer);
+
+/* From the hold to the report: outcome, durations and error of volumes 0…count-1. Returns the window in
+ * microseconds (first FIFREEZE to last FITHAW), 0 if nothing was frozen. */
+int64_t qz_hold_collect(const struct qz_hold *hold, struct qz_volume *volumes);
+
+#endif

@@ -1,0 +1,55 @@
+/* guardian.h: the small process that holds the freeze and outlives the agent; and the agent's side of it.
+ *
+ * From before the first pre-script to after the last post-script a guardian watches the agent. It does the freezing
+ * and the thawing; while anything is frozen it allocates nothing, writes nothing and logs nothing. The agent dies: it
+ * thaws, then does what the agent still owed (`inherit`). The hold limit passes: it thaws. The guardian dies, or does
+ * not react: the agent, which has the same volumes open, thaws. */
+#ifndef QUIESCE_GUARDIAN_H
+#define QUIESCE_GUARDIAN_H
+
+#include <stdbool.h>
+
+#include "fsfreeze.h"
+#include "quiesce/os.h"
+
+/* How long past its time the agent lets a silent guardian be before it thaws by itself. */
+#define QZ_GUARDIAN_PATIENCE_US 250000
+
+/* The agent's view of guardian and hold. One for a run; `hold` NULL while no volumes are open. */
+struct qz_guard {
+    struct qz_os *os;
+    struct qz_hold *hold;
+    bool *busy;     /* room for hold->count: the guardian's */
+    bool *own_busy; /* … and the agent's */
+    void (*inherit)(struct qz_os *os, void *argument); /* run by the guardian after the agent's death and the thaw */
+    void *argument;
+    struct qz_freezer own; /* used only when the agent has to thaw by itself */
+    bool present;          /* a guardian was started and has not been lost */
+    bool lost;             /* … was lost while something was, or was to be, frozen */
+    bool taken_over;
+    int signal_number; /* a signal that came while we waited; 0: none */
+};
+
+/* Starts a guardian, dismissing the one before. With a hold, it arms its volumes and is ready on return; the agent's
+ * are armed too. Returns 0 or an errno. */
+int qz_guard_start(struct qz_guard *guard);
+
+/* Has everything flushed and frozen. Returns true when all is HELD; else everything that was frozen has been thawed,
+ * as far as could be waited for, and the hold says why. */
+bool qz_guard_freeze(struct qz_guard *guard);
+
+/* Takes in any event that came while something is frozen: the guardian's death, its messages, signals, volume
+ * operations. Returns true if the freeze does not hold any more. */
+bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event);
+
+/* Until when the agent may wait before it calls qz_guard_look, which thaws if the guardian should have and has not. */
+int64_t qz_guard_deadline(const struct qz_guard *guard);
+bool qz_guard_look(struct qz_guard *guard); /* true: the freeze does not hold any more */
+
+/* Has everything thawed. Returns when it is, or cannot be. */
+void qz_guard_thaw(struct qz_guard *guard);
+
+/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed. */
+void qz_guard_end(struct qz_guard *guard);
+
+#endif

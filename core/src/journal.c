@@ -1,0 +1,271 @@
+#include "journal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include <cjson/cJSON.h>
+
+#include "quiesce/json.h"
+
+#define RECOVER_WAIT_US (10 * QZ_US_PER_S)
+
+/* ---- Writing ---------------------------------------------------------------------------------------------------- */
+
+/* Numbers over 2^53 do not survive JSON: process start times and clocks stay far below. */
+static bool add_process(cJSON *object, const char *name, const struct qz_process *process)
+{
+    cJSON *entry = cJSON_AddObjectToObject(object, name);
+    return entry && cJSON_AddNumberToObject(entry, "pid", process->pid) &&
+           cJSON_AddNumberToObject(entry, "start_time", (double)process->start_time);
+}
+
+static bool add_volumes(cJSON *object, const struct qz_journal *journal)
+{
+    cJSON *list = cJSON_AddArrayToObject(object, "volumes");
+    for (size_t i = 0; list && i < journal->volume_count; i++) {
+        const struct qz_journal_volume *volume = &journal->volumes[i];
+        cJSON *entry = cJSON_CreateObject();
+        if (!cJSON_AddItemToArray(list, entry) || !cJSON_AddStringToObject(entry, "mount", volume->mount) ||
+            !cJSON_AddStringToObject(entry, "device", volume->device) ||
+            !cJSON_AddStringToObject(entry, "fstype", volume->fstype) ||
+            !cJSON_AddNumberToObject(entry, "major", major(volume->dev)) ||
+            !cJSON_AddNumberToObject(entry, "minor", minor(volume->dev)))
+            return false;
+    }
+    return list != NULL;
+}
+
+static bool add_posts(cJSON *object, const struct qz_journal *journal)
+{
+    cJSON *list = cJSON_AddArrayToObject(object, "posts_owed");
+    for (size_t i = 0; list && i < journal->post_count; i++)
+        if (!cJSON_AddItemToArray(list, cJSON_CreateString(journal->posts_owed[i])))
+            return false;
+    return list != NULL;
+}
+
+int qz_journal_write(struct qz_os *os, const struct qz_journal *journal)
+{
+    cJSON *root = cJSON_CreateObject();
+    bool complete = root && cJSON_AddStringToObject(root, "boot_id", os->ops->boot_id(os)) &&
+                    cJSON_AddStringToObject(root, "command", journal->command) &&
+                    cJSON_AddStringToObject(root, "run_id", journal->run_id) &&
+                    add_process(root, "agent", &journal->agent) && add_process(root, "guardian", &journal->guardian) &&
+                    cJSON_AddNumberToObject(root, "since_us", (double)journal->since_us) &&
+                    cJSON_AddNumberToObject(root, "until_us", (double)journal->until_us) &&
+                    add_volumes(root, journal) && add_posts(root, journal);
+    char *text = complete ? cJSON_PrintUnformatted(root) : NULL;
+    cJSON_Delete(root);
+    if (!text)
+        return ENOMEM;
+    int failed = os->ops->journal_write(os, text, strlen(text));
+    cJSON_free(text);
+    return failed;
+}
+
+int qz_journal_clear(struct qz_os *os)
+{
+    return os->ops->journal_write(os, "", 0);
+}
+
+/* ---- Reading ---------------------------------------------------------------------------------------------------- */
+
+static bool read_number(const cJSON *object, const char *name, double *out)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (!cJSON_IsNumber(item) || item->valuedouble < 0)
+        return false;
+    *out = item->valuedouble;
+    return true;
+}
+
+static bool read_string(const cJSON *object, const char *name, char **out)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    *out = cJSON_IsString(item) ? strdup(item->valuestring) : NULL;
+    return *out != NULL;
+}
+
+static bool read_process(const cJSON *root, const char *name, struct qz_process *out)
+{
+    const cJSON *entry = cJSON_GetObjectItemCaseSensitive(root, name);
+    double pid, start_time;
+    if (!read_number(entry, "pid", &pid) || !read_number(entry, "start_time", &start_time))
+        return false;
+    *out = (struct qz_process){.pid = (pid_t)pid, .start_time = (uint64_t)start_time};
+    return true;
+}
+
+static bool read_volumes(const cJSON *root, struct qz_journal *journal)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "volumes");
+    if (!cJSON_IsArray(list))
+        return false;
+    journal->volumes = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *journal->volumes);
+    const cJSON *entry = NULL;
+    cJSON_ArrayForEach(entry, list)
+    {
+        double major_number, minor_number;
+        if (!journal->volumes)
+            return false;
+        struct qz_journal_volume *volume = &journal->volumes[journal->volume_count++];
+        if (!read_string(entry, "mount", &volume->mount) || !read_string(entry, "device", &volume->device) ||
+            !read_string(entry, "fstype", &volume->fstype) || !read_number(entry, "major", &major_number) ||
+            !read_number(entry, "minor", &minor_number))
+            return false;
+        volume->dev = makedev((unsigned)major_number, (unsigned)minor_number);
+    }
+    return journal->volumes != NULL;
+}
+
+static bool read_posts(const cJSON *root, struct qz_journal *journal)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "posts_owed");
+    if (!cJSON_IsArray(list))
+        return false;
+    journal->posts_owed = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *journal->posts_owed);
+    const cJSON *entry = NULL;
+    cJSON_ArrayForEach(entry, list)
+    {
+        if (!journal->posts_owed || !cJSON_IsString(entry))
+            return false;
+        journal->posts_owed[journal->post_count] = strdup(entry->valuestring);
+        if (!journal->posts_owed[journal->post_count++])
+            return false;
+    }
+    return journal->posts_owed != NULL;
+}
+
+static bool read_journal(const cJSON *root, struct qz_journal *journal)
+{
+    double since_us, until_us;
+    if (!read_string(root, "command", &journal->command) || !read_string(root, "run_id", &journal->run_id) ||
+        !read_process(root, "agent", &journal->agent) || !read_process(root, "guardian", &journal->guardian) ||
+        !read_number(root, "since_us", &since_us) || !read_number(root, "until_us", &until_us) ||
+        !read_volumes(root, journal) || !read_posts(root, journal))
+        return false;
+    journal->since_us = (int64_t)since_us;
+    journal->until_us = (int64_t)until_us;
+    return true;
+}
+
+static int parse(struct qz_os *os, const char *text, size_t size, struct qz_journal *journal, struct qz_error *error)
+{
+    struct qz_json json;
+    if (qz_json_parse("journal", text, size, QZ_E_INTERNAL_ERROR, &json, error) != QZ_E_SUCCESS)
+        return -1;
+    const cJSON *boot = cJSON_GetObjectItemCaseSensitive(json.root, "boot_id");
+    int found = 1;
+    if (cJSON_IsString(boot) && strcmp(boot->valuestring, os->ops->boot_id(os)) != 0) {
+        found = 0;
+    } else if (!cJSON_IsString(boot) || !read_journal(json.root, journal)) {
+        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s/journal: not a journal of quiesce; remove it once nothing is frozen",
+                     os->ops->state_directory(os));
+        found = -1;
+    }
+    qz_json_free(&json);
+    return found;
+}
+
+int qz_journal_read(struct qz_os *os, struct qz_journal *journal, struct qz_error *error)
+{
+    *journal = (struct qz_journal){0};
+    char *text = malloc(QZ_JOURNAL_SIZE_MAX);
+    ssize_t size = text ? os->ops->journal_read(os, text, QZ_JOURNAL_SIZE_MAX) : -ENOMEM;
+    int found = 0;
+    if (size < 0) {
+        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s/journal: %s", os->ops->state_directory(os), strerror((int)-size));
+        found = -1;
+    } else if (size > 0) {
+        found = parse(os, text, (size_t)size, journal, error);
+    }
+    free(text);
+    if (found != 1)
+        qz_journal_free(journal);
+    return found;
+}
+
+void qz_journal_free(struct qz_journal *journal)
+{
+    for (size_t i = 0; i < journal->volume_count; i++) {
+        free(journal->volumes[i].mount);
+        free(journal->volumes[i].device);
+        free(journal->volumes[i].fstype);
+    }
+    for (size_t i = 0; i < journal->post_count; i++)
+        free(journal->posts_owed[i]);
+    free(journal->volumes);
+    free(journal->posts_owed);
+    free(journal->command);
+    free(journal->run_id);
+    *journal = (struct qz_journal){0};
+}
+
+/* ---- Recovery --------------------------------------------------------------------------------------------------- */
+
+static void add_failure(struct qz_error_list *errors, const struct qz_journal_volume *volume, const char *cause)
+{
+    struct qz_error error;
+    qz_error_set(&error, QZ_E_THAW_FAILED, "%s (%s): still frozen: %s", volume->mount, volume->device, cause);
+    qz_error_detail(&error, "%s", cause);
+    error.phase = QZ_PHASE_THAW;
+    error.path = volume->mount;
+    qz_error_list_add(errors, &error);
+}
+
+/* Thaws slots 0…count-1, `open` says which; all at once, since a thaw may have to wait for that of a lower volume. */
+static size_t thaw_opened(struct qz_os *os, const struct qz_journal *journal, bool *open, struct qz_error_list *errors)
+{
+    size_t thawed = 0, waiting = 0;
+    for (size_t i = 0; i < journal->volume_count; i++) {
+        if (!open[i])
+            continue;
+        os->ops->volume_start(os, (int)i, QZ_VOLUME_THAW);
+        waiting++;
+    }
+    int64_t deadline_us = os->ops->now_us(os) + RECOVER_WAIT_US;
+    while (waiting > 0) {
+        struct qz_event event;
+        os->ops->wait(os, deadline_us, &event);
+        if (event.kind == QZ_EVENT_TIMEOUT)
+            break;
+        if (event.kind != QZ_EVENT_VOLUME)
+            continue;
+        waiting--;
+        open[event.slot] = false;
+        if (event.error == 0)
+            thawed++;
+        else if (event.error != EINVAL)
+            add_failure(errors, &journal->volumes[event.slot], strerror(event.error));
+    }
+    for (size_t i = 0; i < journal->volume_count; i++)
+        if (open[i])
+            add_failure(errors, &journal->volumes[i], "FITHAW has not returned");
+    return thawed;
+}
+
+size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, struct qz_error_list *errors)
+{
+    size_t thawed = 0, failures = errors->count;
+    bool *open = calloc(journal->volume_count + 1, sizeof *open);
+    if (!open)
+        return 0;
+    for (size_t i = 0; i < journal->volume_count; i++) {
+        int failed = os->ops->volume_recover(os, (int)i, journal->volumes[i].mount, journal->volumes[i].dev);
+        open[i] = failed == 0;
+        if (failed && failed != ENODEV)
+            add_failure(errors, &journal->volumes[i], strerror(failed));
+    }
+    int failed = os->ops->volumes_arm(os, (int)journal->volume_count);
+    if (failed)
+        add_failure(errors, &journal->volumes[0], strerror(failed));
+    else
+        thawed = thaw_opened(os, journal, open, errors);
+    os->ops->volumes_close(os);
+    free(open);
+    if (errors->count == failures)
+        qz_journal_clear(os);
+    return thawed;
+}

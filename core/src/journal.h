@@ -1,0 +1,53 @@
+/* journal.h: what a run owes the machine, written down before it owes it.
+ *
+ * One JSON file in the state directory, replaced as a whole: which volumes are (about to be) frozen, by whom, since
+ * when and until when, and which post-scripts are owed. It is written before the first freeze and after the last
+ * thaw, never between. A journal of another boot says nothing: a reboot thaws everything. */
+#ifndef QUIESCE_JOURNAL_H
+#define QUIESCE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quiesce/error.h"
+#include "quiesce/os.h"
+#include "quiesce/report.h"
+
+#define QZ_JOURNAL_SIZE_MAX (1024 * 1024)
+
+struct qz_journal_volume {
+    char *mount;
+    char *device;
+    char *fstype;
+    dev_t dev;
+};
+
+struct qz_journal {
+    char *command;
+    char *run_id;
+    struct qz_process agent;
+    struct qz_process guardian;
+    int64_t since_us; /* wall clock */
+    int64_t until_us;
+    struct qz_journal_volume *volumes;
+    size_t volume_count;
+    char **posts_owed; /* paths of post-scripts */
+    size_t post_count;
+};
+
+/* Writes what `journal` says for this boot. Returns 0 or an errno. */
+int qz_journal_write(struct qz_os *os, const struct qz_journal *journal);
+int qz_journal_clear(struct qz_os *os);
+
+/* Reads the journal (free with qz_journal_free). Returns 1; 0 if there is none for this boot; -1 and `error`
+ * (InternalError) if it cannot be read or understood. */
+int qz_journal_read(struct qz_os *os, struct qz_journal *journal, struct qz_error *error);
+void qz_journal_free(struct qz_journal *journal);
+
+/* Thaws what the journal of dead processes says is frozen, by any way there is; for the holder of the lock. Adds an
+ * error ThawFailed for each volume that stays frozen, with `mount` kept alive by the journal; the journal is then
+ * kept, else cleared. Returns how many volumes were thawed (one that was not frozen counts as thawed by nobody). */
+size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, struct qz_error_list *errors);
+
+#endif

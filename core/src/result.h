@@ -1,0 +1,16 @@
+/* result.h: the words in which reports speak of a result; the same in JSON and for people. All strings are static. */
+#ifndef QUIESCE_RESULT_H
+#define QUIESCE_RESULT_H
+
+#include "quiesce/report.h"
+
+const char *qz_attempt_outcome_name(enum qz_attempt_outcome outcome);
+const char *qz_decision_name(enum qz_decision decision);
+const char *qz_volume_outcome_name(enum qz_volume_outcome outcome);
+const char *qz_snapshot_outcome_name(enum qz_snapshot_outcome outcome);
+
+/* The exit status of a run that came to this: its consistency's, or QZ_EXIT_SOFTWARE where there is no usable backup
+ * because quiesce itself failed. */
+enum qz_exit qz_result_exit(const struct qz_result *result);
+
+#endif

@@ -1,0 +1,343 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "quiesce/session.h"
+#include "session_state.h"
+
+/* ---- Small things ----------------------------------------------------------------------------------------------- */
+
+static int64_t since_start(const struct qz_session *session)
+{
+    return session->os->ops->now_us(session->os) - session->start_us;
+}
+
+void qz_session_phase_begin(struct qz_session *session, const char *name)
+{
+    struct qz_result *result = session->result;
+    if (result->phase_count < QZ_PHASES_MAX)
+        result->phases[result->phase_count++] = (struct qz_phase_time){.name = name, .start_us = since_start(session)};
+}
+
+void qz_session_phase_end(struct qz_session *session)
+{
+    struct qz_phase_time *phase = &session->result->phases[session->result->phase_count - 1];
+    phase->duration_us = since_start(session) - phase->start_us;
+}
+
+void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *message)
+{
+    struct qz_error error;
+    qz_error_set(&error, code, "%s", message);
+    error.phase = phase;
+    qz_error_list_add(&session->result->errors, &error);
+}
+
+/* "20261123T033015Z-5f0a9c": sorts by time, and two runs in one second differ. */
+static void make_run_id(struct qz_session *session)
+{
+    unsigned char random[3] = {0};
+    session->os->ops->random_bytes(session->os, random, sizeof random);
+    time_t now = (time_t)(session->start_wall_us / QZ_US_PER_S);
+    struct tm broken_down;
+    gmtime_r(&now, &broken_down);
+    char *id = session->result->run_id;
+    size_t size = sizeof session->result->run_id;
+    size_t used = strftime(id, size, "%Y%m%dT%H%M%SZ", &broken_down);
+    snprintf(id + used, size - used, "-%02x%02x%02x", random[0], random[1], random[2]);
+}
+
+/* ---- Check: files ----------------------------------------------------------------------------------------------- */
+
+/* The plan lives as long as the result, whose strings lie in it. */
+struct kept {
+    struct qz_os *os;
+    struct qz_plan plan;
+};
+
+static void release_kept(void *pointer)
+{
+    struct kept *kept = pointer;
+    qz_plan_free(kept->os, &kept->plan);
+    free(kept);
+}
+
+static bool prepare_script(struct qz_script_result *result, const struct qz_plugin *plugin, enum qz_phase role)
+{
+    const struct qz_script_config *script = role == QZ_PHASE_PRE ? &plugin->config.pre : &plugin->config.post;
+    *result = (struct qz_script_result){.plugin = plugin->name, .role = role, .path = script->path};
+    result->attempts = calloc((size_t)script->retries + 1, sizeof *result->attempts);
+    return result->attempts != NULL;
+}
+
+static bool prepare_scripts(struct qz_session *session)
+{
+    struct qz_result *result = session->result;
+    size_t count = qz_plan_sound_count(session->plan);
+    result->scripts = calloc(2 * count + 1, sizeof *result->scripts);
+    if (!result->scripts)
+        return false;
+    result->script_count = 2 * count;
+    bool complete = true;
+    for (size_t i = 0; i < session->plan->host.count; i++) {
+        struct qz_plugin *plugin = &session->plan->plugins[i];
+        if (!plugin->sound)
+            continue;
+        size_t k = session->sound_count++;
+        session->sound[k] = plugin;
+        complete = prepare_script(&result->scripts[k], plugin, QZ_PHASE_PRE) && complete;
+        complete = prepare_script(&result->scripts[count + k], plugin, QZ_PHASE_POST) && complete;
+    }
+    return complete;
+}
+
+static void load_facts(struct qz_session *session)
+{
+    const struct qz_plan *plan = session->plan;
+    struct qz_verdict_facts *facts = &session->facts;
+    facts->scripts_configured = plan->host.count > 0 || plan->host_refused;
+    facts->scripts_failed = plan->host_refused;
+    facts->failed_scripts_continue = true;
+    facts->freeze_continue = qz_plan_freeze_continue(plan);
+    for (size_t i = 0; i < plan->host.count; i++) {
+        if (plan->plugins[i].runnable)
+            continue;
+        facts->scripts_failed = true;
+        if (!plan->plugins[i].config.continue_on_failure)
+            facts->failed_scripts_continue = false;
+    }
+    session->result->freeze_enabled = qz_plan_wants_freeze(plan);
+    facts->freeze = session->result->freeze_enabled ? QZ_FREEZE_FAILED : QZ_FREEZE_DISABLED;
+}
+
+/* Returns false if memory is short. */
+static bool check_files(struct qz_session *session)
+{
+    struct qz_result *result = session->result;
+    struct kept *kept = calloc(1, sizeof *kept);
+    if (!kept)
+        return false;
+    kept->os = session->os;
+    result->kept = kept;
+    result->release = release_kept;
+    session->plan = &kept->plan;
+    qz_session_phase_begin(session, "check");
+    qz_plan_load(session->os, session->options, session->plan, result);
+    load_facts(session);
+    bool complete = prepare_scripts(session);
+    session->progress = session->os->ops->share(session->os, sizeof *session->progress);
+    qz_session_phase_end(session);
+    return complete && session->progress;
+}
+
+/* ---- The way ---------------------------------------------------------------------------------------------------- */
+
+static void follow_through(struct qz_session *session)
+{
+    struct qz_result *result = session->result;
+    const char *tmp_parent = NULL;
+    bool wants_freeze = result->freeze_enabled && !session->signal_number;
+    bool sound = qz_session_choose_volumes(session, wants_freeze, &tmp_parent);
+    if (wants_freeze && qz_session_left_alive(session)) {
+        qz_session_add_error(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE,
+                  "nothing was frozen: a process of a failed pre-script is still alive and could not be ended");
+        sound = false;
+    }
+    session->facts.interrupted = session->signal_number != 0;
+    bool ready = qz_snapshot_prepare(&session->snapshot, result->run_id, result->volumes, result->volume_count,
+                                     tmp_parent);
+    if (!ready)
+        qz_session_add_error(session, QZ_E_INTERNAL_ERROR, QZ_PHASE_SNAPSHOT, strerror(ENOMEM));
+    bool held = false;
+    if (ready && wants_freeze && sound && qz_verdict_may_freeze(&session->facts)) {
+        qz_session_phase_begin(session, "freeze");
+        held = qz_session_freeze(session);
+        qz_session_phase_end(session);
+    }
+    session->facts.interrupted = session->signal_number != 0 || session->guard.signal_number != 0;
+    if (!held)
+        qz_session_end_hold(session);
+    bool alone = !session->options->scripts && !held; /* `quiesce freeze` that froze nothing has nothing to hold */
+    if (ready && !alone && !session->facts.interrupted && qz_verdict_may_snapshot(&session->facts)) {
+        struct qz_verdict_facts if_lost = session->facts;
+        if_lost.freeze = QZ_FREEZE_LOST;
+        bool go_on = session->options->scripts && qz_verdict_may_snapshot(&if_lost);
+        qz_session_phase_begin(session, "snapshot");
+        int signal_number = qz_snapshot_run(&session->snapshot, held ? &session->guard : NULL, go_on);
+        qz_session_phase_end(session);
+        if (signal_number)
+            session->signal_number = signal_number;
+    }
+    if (held) {
+        qz_session_thaw(session);
+        qz_session_end_hold(session);
+    }
+    if (result->snapshot.error.code != QZ_E_SUCCESS)
+        qz_error_list_add(&result->errors, &result->snapshot.error);
+}
+
+static void conclude(struct qz_session *session)
+{
+    struct qz_result *result = session->result;
+    session->facts.interrupted = session->signal_number != 0;
+    if (session->signal_number) {
+        char message[QZ_DETAIL_SIZE];
+        snprintf(message, sizeof message, "ended by signal %d (SIG%s); everything was thawed and the post-scripts were run",
+                 session->signal_number, sigabbrev_np(session->signal_number));
+        qz_session_add_error(session, QZ_E_INTERRUPTED, QZ_PHASE_NONE, message);
+    }
+    qz_error_list_sort(&result->errors);
+    result->consistency = qz_verdict_consistency(&session->facts);
+}
+
+static void set_up(struct qz_session *session, struct qz_os *os, const struct qz_options *options,
+                   struct qz_result *result)
+{
+    memset(session, 0, sizeof *session);
+    session->os = os;
+    session->options = options;
+    session->result = result;
+    session->start_us = os->ops->now_us(os);
+    session->start_wall_us = os->ops->wall_us(os);
+    result->snapshot_argv = options->snapshot_argv;
+    make_run_id(session);
+}
+
+/* One attempt of the whole way. Returns a signal's number if one came. */
+static int run_once(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
+{
+    struct qz_session session;
+    set_up(&session, os, options, result);
+    if (!check_files(&session)) {
+        qz_session_add_error(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, strerror(ENOMEM));
+        return 0;
+    }
+    session.guard = (struct qz_guard){.os = os, .inherit = qz_session_take_over, .argument = &session};
+    session.snapshot = (struct qz_snapshot){.os = os, .options = options, .slot = 2 * (int)session.sound_count,
+                                            .progress = &session.progress->snapshot, .result = &result->snapshot};
+    int failed = qz_guard_start(&session.guard);
+    if (failed == 0)
+        failed = qz_session_journal(&session, false);
+    if (failed) {
+        char message[QZ_DETAIL_SIZE];
+        snprintf(message, sizeof message, "nothing was begun: guardian or journal could not be had: %s", strerror(failed));
+        qz_session_add_error(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, message);
+    } else {
+        session.signal_number = session.guard.signal_number;
+        if (!session.signal_number)
+            qz_session_pre(&session);
+        follow_through(&session);
+        qz_session_post(&session);
+    }
+    session.facts.snapshot = result->snapshot.outcome;
+    conclude(&session);
+    qz_snapshot_clean(&session.snapshot);
+    qz_guard_end(&session.guard);
+    struct qz_process guardian;
+    os->ops->guardian(os, &guardian);
+    bool owed = false;
+    for (size_t i = 0; i < session.freeze_count; i++)
+        owed = owed || result->volumes[i].outcome == QZ_VOLUME_STUCK || result->volumes[i].outcome == QZ_VOLUME_THAW_FAILED;
+    if (!owed)
+        qz_journal_clear(os);
+    return session.signal_number;
+}
+
+/* What every session needs first: root, and, unless it only looks, the lock and a machine on which nothing of an
+ * earlier, killed quiesce is frozen. */
+static bool admit(struct qz_os *os, struct qz_result *result, bool lock)
+{
+    struct qz_error error = {0};
+    if (!os->ops->is_root(os)) {
+        qz_error_set(&error, QZ_E_NOT_ROOT, "quiesce %s must be run by root", result->command);
+    } else if (lock) {
+        int failed = os->ops->lock(os);
+        if (failed == EWOULDBLOCK)
+            qz_error_set(&error, QZ_E_ALREADY_RUNNING, "another quiesce is at work (it holds %s/lock); `quiesce status` shows it",
+                         os->ops->state_directory(os));
+        else if (failed)
+            qz_error_set(&error, QZ_E_INTERNAL_ERROR, "%s/lock: %s", os->ops->state_directory(os), strerror(failed));
+    }
+    if (error.code == QZ_E_SUCCESS)
+        return true;
+    qz_error_list_add(&result->errors, &error);
+    return false;
+}
+
+/* Thaws what killed processes left frozen, before anything else. */
+static void recover(struct qz_os *os, struct qz_result *result)
+{
+    struct qz_journal journal;
+    struct qz_error error;
+    int found = qz_journal_read(os, &journal, &error);
+    if (found < 0)
+        qz_warning_list_add(&result->warnings, NULL, 0, 0, "%s", error.message);
+    if (found <= 0)
+        return;
+    struct qz_error_list errors = {0};
+    size_t thawed = journal.volume_count > 0 ? qz_journal_recover(os, &journal, &errors) : 0;
+    qz_warning_list_add(&result->warnings, NULL, 0, 0,
+                        "run %s was killed before it had ended: %zu volumes that it had left frozen were thawed, %zu post-scripts of its never ran",
+                        journal.run_id, thawed, journal.post_count);
+    for (size_t i = 0; i < errors.count; i++)
+        qz_warning_list_add(&result->warnings, NULL, 0, 0, "%s", errors.items[i].message);
+    qz_error_list_free(&errors);
+    qz_journal_free(&journal);
+}
+
+/* Waits between two attempts. Returns a signal's number if one came. */
+static int pause_between(struct qz_os *os, int64_t delay_us)
+{
+    int64_t until_us = os->ops->now_us(os) + delay_us;
+    for (;;) {
+        struct qz_event event;
+        os->ops->wait(os, until_us, &event);
+        if (event.kind == QZ_EVENT_SIGNAL)
+            return event.value;
+        if (os->ops->now_us(os) >= until_us)
+            return 0;
+    }
+}
+
+enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
+{
+    const char *command = options->scripts ? "run" : "freeze";
+    int attempts = options->attempts > 0 ? options->attempts : 1;
+    *result = (struct qz_result){.command = command, .attempt = 1, .attempts = attempts};
+    if (!admit(os, result, true))
+        return QZ_EXIT_NONE;
+    recover(os, result);
+    for (int attempt = 1;; attempt++) {
+        int signal_number = run_once(os, options, result);
+        if (result->consistency != QZ_NONE || signal_number || attempt == attempts)
+            break;
+        qz_say(os, "attempt %d of %d gave no usable backup (%s); the next one in %lld s", attempt, attempts,
+               qz_error_name(qz_result_code(result)), (long long)(options->attempt_delay_us / QZ_US_PER_S));
+        if (pause_between(os, options->attempt_delay_us))
+            break;
+        qz_result_free(result);
+        *result = (struct qz_result){.command = command, .attempt = attempt + 1, .attempts = attempts};
+    }
+    return qz_verdict_exit(result->consistency);
+}
+
+enum qz_exit qz_session_check(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
+{
+    *result = (struct qz_result){.command = "check", .attempt = 1, .attempts = 1};
+    if (!admit(os, result, false))
+        return QZ_EXIT_NONE;
+    struct qz_session session;
+    set_up(&session, os, options, result);
+    if (!check_files(&session)) {
+        qz_session_add_error(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, strerror(ENOMEM));
+        return QZ_EXIT_SOFTWARE;
+    }
+    bool sound = qz_session_choose_volumes(&session, false, NULL);
+    if (result->freeze_enabled)
+        session.facts.freeze = sound ? QZ_FREEZE_HELD : QZ_FREEZE_FAILED;
+    session.facts.snapshot = qz_verdict_may_snapshot(&session.facts) ? QZ_SNAPSHOT_TAKEN : QZ_SNAPSHOT_NOT_TAKEN;
+    conclude(&session);
+    return qz_verdict_exit(result->consistency);
+}

@@ -1,0 +1,183 @@
+#include "session_state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volumes.h"
+
+/* ---- Journal ---------------------------------------------------------------------------------------------------- */
+
+int qz_session_journal(struct qz_session *session, bool frozen)
+{
+    struct qz_os *os = session->os;
+    const struct qz_result *result = session->result;
+    struct qz_journal_volume *volumes = calloc(session->freeze_count + 1, sizeof *volumes);
+    char *posts[QZ_PLUGINS_MAX];
+    if (!volumes)
+        return ENOMEM;
+    struct qz_journal journal = {.command = session->options->scripts ? "run" : "freeze",
+                                 .run_id = session->result->run_id, .volumes = volumes, .posts_owed = posts};
+    os->ops->self(os, &journal.agent);
+    os->ops->guardian(os, &journal.guardian);
+    journal.since_us = os->ops->wall_us(os);
+    journal.until_us = journal.since_us + session->options->freeze_timeout_us + session->options->hold_limit_us;
+    for (size_t i = 0; i < session->freeze_count; i++) {
+        const struct qz_volume *volume = &result->volumes[i];
+        bool owed = frozen || volume->outcome == QZ_VOLUME_STUCK || volume->outcome == QZ_VOLUME_THAW_FAILED;
+        if (owed)
+            volumes[journal.volume_count++] = (struct qz_journal_volume){
+                .mount = volume->mount, .device = volume->device, .fstype = volume->fstype, .dev = volume->dev};
+    }
+    for (size_t k = 0; k < session->sound_count; k++)
+        if (session->sound[k]->runnable && session->progress->post[k] == QZ_SCRIPT_IDLE)
+            posts[journal.post_count++] = session->sound[k]->config.post.path;
+    int failed = qz_journal_write(os, &journal);
+    free(volumes);
+    return failed;
+}
+
+/* ---- Volumes ---------------------------------------------------------------------------------------------------- */
+
+static void pass_over_all(struct qz_result *result, const char *reason)
+{
+    for (size_t i = 0; i < result->volume_count; i++) {
+        struct qz_volume *volume = &result->volumes[i];
+        if (volume->decision != QZ_DECISION_FREEZE)
+            continue;
+        volume->decision = QZ_DECISION_SKIP;
+        volume->order = -1;
+        snprintf(volume->reason, sizeof volume->reason, "%s", reason);
+    }
+}
+
+bool qz_session_choose_volumes(struct qz_session *session, bool open, const char **tmp_parent)
+{
+    struct qz_os *os = session->os;
+    struct qz_result *result = session->result;
+    const struct qz_options *options = session->options;
+    const char *const candidates[] = {os->ops->state_directory(os), "/run", "/dev/shm", "/tmp", "/var/tmp", NULL};
+    struct qz_volume_choice choice = {options->volumes, options->volume_count, options->excludes,
+                                      options->exclude_count};
+    struct qz_mount_table table = {0};
+    struct qz_error error;
+    size_t disks = 0;
+    int failed = os->ops->list_mounts(os, &table);
+    enum qz_code code = failed ? qz_error_set(&error, QZ_E_FS_FREEZE_FAILED, "the mount table cannot be read: %s",
+                                              strerror(failed))
+                               : qz_volumes_choose(os, &table, &choice, open, &result->volumes, &result->volume_count,
+                                                   &session->freeze_count, &disks, &result->warnings, &error);
+    session->facts.single_disk = code == QZ_E_SUCCESS && disks == 1;
+    if (!result->freeze_enabled)
+        pass_over_all(result, "fsFreezeEnabled is false");
+    if (tmp_parent)
+        *tmp_parent = qz_volumes_find_unfrozen(&table, result->volumes, result->volume_count, candidates);
+    qz_mount_table_free(&table);
+    if (code != QZ_E_SUCCESS) {
+        error.phase = QZ_PHASE_FREEZE;
+        qz_error_list_add(&result->errors, &error);
+        return false;
+    }
+    bool sound = true;
+    for (size_t i = 0; i < result->volume_count && result->freeze_enabled; i++) {
+        if (result->volumes[i].error.code == QZ_E_SUCCESS)
+            continue;
+        sound = false;
+        qz_error_list_add(&result->errors, &result->volumes[i].error);
+    }
+    if (sound && session->freeze_count == 0 && result->freeze_enabled) {
+        qz_session_add_error(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE,
+                  "there is no filesystem that could be frozen; `quiesce check` says why each is passed over");
+        sound = false;
+    }
+    return sound;
+}
+
+/* ---- Freeze and thaw -------------------------------------------------------------------------------------------- */
+
+static bool prepare_hold(struct qz_session *session)
+{
+    struct qz_guard *guard = &session->guard;
+    size_t count = session->freeze_count;
+    guard->hold = session->os->ops->share(session->os, qz_hold_size(count));
+    guard->busy = calloc(count, sizeof *guard->busy);
+    guard->own_busy = calloc(count, sizeof *guard->own_busy);
+    if (!guard->hold || !guard->busy || !guard->own_busy)
+        return false;
+    qz_hold_init(guard->hold, session->result->volumes, count, session->options->freeze_timeout_us,
+                 session->options->hold_limit_us);
+    return true;
+}
+
+/* From the hold to errors and facts, once everything is thawed, or cannot be. */
+static void collect(struct qz_session *session)
+{
+    struct qz_result *result = session->result;
+    struct qz_hold *hold = session->guard.hold;
+    if (!session->options->scripts && hold->cause == QZ_CAUSE_RELEASED)
+        hold->cause = QZ_CAUSE_ASKED; /* `quiesce thaw` is how `quiesce freeze` is ended early */
+    result->window_us = qz_hold_collect(hold, result->volumes);
+    bool explained = false;
+    for (size_t i = 0; i < session->freeze_count; i++) {
+        const struct qz_volume *volume = &result->volumes[i];
+        if (volume->error.code == QZ_E_SUCCESS)
+            continue;
+        explained = true;
+        qz_error_list_add(&result->errors, &volume->error);
+        if (volume->outcome == QZ_VOLUME_THAW_FAILED)
+            session->facts.thaw_failed = true;
+        else if (session->facts.freeze == QZ_FREEZE_HELD)
+            session->facts.freeze = QZ_FREEZE_LOST;
+    }
+    enum qz_hold_cause cause = (enum qz_hold_cause)(int)hold->cause;
+    if (!explained && cause == QZ_CAUSE_TIMEOUT)
+        qz_session_add_error(session, QZ_E_FS_FREEZE_TIMEOUT, QZ_PHASE_FREEZE, "freezing did not finish in --freeze-timeout");
+    else if (!explained && (cause == QZ_CAUSE_PEER || cause == QZ_CAUSE_RELEASED || cause == QZ_CAUSE_LIMIT))
+        qz_session_add_error(session, QZ_E_FREEZE_LOST, QZ_PHASE_FREEZE, "the guardian was lost or told to thaw before all was frozen");
+    if (session->guard.signal_number)
+        session->signal_number = session->guard.signal_number;
+}
+
+void qz_session_thaw(struct qz_session *session)
+{
+    qz_session_phase_begin(session, "thaw");
+    qz_guard_thaw(&session->guard);
+    qz_session_phase_end(session);
+}
+
+void qz_session_end_hold(struct qz_session *session)
+{
+    struct qz_guard *guard = &session->guard;
+    if (!guard->hold)
+        return;
+    collect(session);
+    session->os->hush = session->facts.thaw_failed; /* a log on a volume that stays frozen would hang us */
+    session->os->ops->volumes_close(session->os);
+    free(guard->busy);
+    free(guard->own_busy);
+    guard->busy = guard->own_busy = NULL;
+    guard->hold = NULL;
+    qz_session_journal(session, false);
+}
+
+bool qz_session_freeze(struct qz_session *session)
+{
+    struct qz_guard *guard = &session->guard;
+    int failed = prepare_hold(session) ? qz_guard_start(guard) : ENOMEM;
+    if (failed == 0)
+        failed = qz_session_journal(session, true);
+    if (failed) {
+        char message[QZ_DETAIL_SIZE];
+        snprintf(message, sizeof message, "nothing was frozen: the guardian could not be made ready: %s",
+                 strerror(failed));
+        qz_session_add_error(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE, message);
+        return false;
+    }
+    session->os->hush = true;
+    if (!guard->signal_number && qz_guard_freeze(guard)) {
+        session->facts.freeze = QZ_FREEZE_HELD;
+        return true;
+    }
+    return false;
+}

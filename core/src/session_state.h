@@ -1,0 +1,78 @@
+/* session_state.h: a session on its way; shared by session.c (the way) and takeover.c (its end, when the agent died). */
+#ifndef QUIESCE_SESSION_STATE_H
+#define QUIESCE_SESSION_STATE_H
+
+#include <stdatomic.h>
+
+#include "guardian.h"
+#include "journal.h"
+#include "plan.h"
+#include "quiesce/session.h"
+#include "runner.h"
+#include "snapshot.h"
+#include "verdict.h"
+
+/* In memory shared with the guardian: how far each script and the snapshot have come. */
+struct qz_progress {
+    atomic_int pre[QZ_PLUGINS_MAX]; /* enum qz_script_progress */
+    atomic_int post[QZ_PLUGINS_MAX];
+    atomic_int snapshot;
+};
+
+struct qz_session {
+    struct qz_os *os;
+    const struct qz_options *options;
+    struct qz_result *result;
+    struct qz_plan *plan; /* kept by the result */
+    size_t sound_count;   /* scripts[k] and scripts[sound_count + k]: pre and post of the k-th sound plugin */
+    struct qz_plugin *sound[QZ_PLUGINS_MAX];
+    struct qz_progress *progress;
+    struct qz_guard guard;
+    size_t freeze_count; /* the result's volumes 0…freeze_count-1 are open */
+    struct qz_snapshot snapshot;
+    struct qz_verdict_facts facts;
+    int64_t start_us;
+    int64_t start_wall_us;
+    int signal_number;
+};
+
+/* ---- session.c -------------------------------------------------------------------------------------------------- */
+
+void qz_session_phase_begin(struct qz_session *session, const char *name);
+void qz_session_phase_end(struct qz_session *session);
+void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *message);
+
+/* ---- session_scripts.c ------------------------------------------------------------------------------------------ */
+
+/* Runs the pre-scripts of every plugin whose scripts may be run. A signal ends them. */
+void qz_session_pre(struct qz_session *session);
+
+/* Runs the post-scripts of every plugin whose pre-script was started and whose post-script has not ended. */
+void qz_session_post(struct qz_session *session);
+
+/* Is a process of a failed pre-script alive? Then nothing may be frozen: it could write into the snapshot. */
+bool qz_session_left_alive(const struct qz_session *session);
+
+/* ---- session_freeze.c ------------------------------------------------------------------------------------------- */
+
+/* Lists and chooses the volumes; `open`: opens what is to be frozen. Every volume that should be frozen and can't be
+ * adds its error. Returns whether all that was asked for may be frozen, and there is something. `tmp_parent` (or
+ * NULL): where a TMPDIR may be made, static, or NULL. */
+bool qz_session_choose_volumes(struct qz_session *session, bool open, const char **tmp_parent);
+
+/* Arms everything and freezes. On false nothing of ours is frozen, as far as could be waited for. */
+bool qz_session_freeze(struct qz_session *session);
+void qz_session_thaw(struct qz_session *session);
+
+/* Takes what came of the hold into errors and facts; gives up what only it needed. Nothing, if there was none. */
+void qz_session_end_hold(struct qz_session *session);
+
+/* Writes the journal as things stand; `frozen`: volumes are about to be frozen. Returns 0 or an errno. */
+int qz_session_journal(struct qz_session *session, bool frozen);
+
+/* ---- takeover.c ------------------------------------------------------------------------------------------------- */
+
+/* A guardian's `inherit`: does what a dead agent still owed. Argument: the session. */
+void qz_session_take_over(struct qz_os *os, void *argument);
+
+#endif

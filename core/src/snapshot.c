@@ -1,0 +1,261 @@
+#include "snapshot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner.h"
+
+#define TREE_LOOK_US 2000
+
+/* ---- Before the freeze ------------------------------------------------------------------------------------------ */
+
+static bool is_ours(const char *word)
+{
+    static const char *const names[] = {"QUIESCE_RUN_ID=", "QUIESCE_VOLUMES=", "TMPDIR="};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strncmp(word, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+/* "QUIESCE_VOLUMES=" and the mount points to freeze, one a line; NULL: no memory. */
+static char *volumes_variable(const struct qz_volume *volumes, size_t count)
+{
+    size_t size = sizeof "QUIESCE_VOLUMES=";
+    for (size_t i = 0; i < count; i++)
+        size += strlen(volumes[i].mount) + 1;
+    char *text = malloc(size);
+    if (!text)
+        return NULL;
+    char *end = stpcpy(text, "QUIESCE_VOLUMES=");
+    for (size_t i = 0; i < count; i++)
+        if (volumes[i].decision == QZ_DECISION_FREEZE)
+            end = stpcpy(stpcpy(end, volumes[i].mount), "\n");
+    return text;
+}
+
+static bool make_tmpdir(struct qz_snapshot *snapshot, const char *run_id, const char *parent)
+{
+    struct qz_os *os = snapshot->os;
+    if (!parent)
+        return true;
+    if (asprintf(&snapshot->tmpdir, "%s/tmp-%s", parent, run_id) < 0) {
+        snapshot->tmpdir = NULL;
+        return false;
+    }
+    if (os->ops->make_directory(os, snapshot->tmpdir, 0700) == 0)
+        return true;
+    free(snapshot->tmpdir);
+    snapshot->tmpdir = NULL;
+    return true;
+}
+
+static bool make_environment(struct qz_snapshot *snapshot, const char *run_id, const struct qz_volume *volumes,
+                             size_t volume_count)
+{
+    char *const *environment = snapshot->options->environment;
+    size_t count = 0;
+    while (environment && environment[count])
+        count++;
+    snapshot->envp = calloc(count + 4, sizeof *snapshot->envp);
+    if (!snapshot->envp)
+        return false;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!is_ours(environment[i]))
+            snapshot->envp[n++] = environment[i];
+    snapshot->own_words = n;
+    snapshot->envp[n] = volumes_variable(volumes, volume_count);
+    if (!snapshot->envp[n++] || asprintf(&snapshot->envp[n], "QUIESCE_RUN_ID=%s", run_id) < 0)
+        return false;
+    n++;
+    return !snapshot->tmpdir || asprintf(&snapshot->envp[n], "TMPDIR=%s", snapshot->tmpdir) >= 0;
+}
+
+bool qz_snapshot_prepare(struct qz_snapshot *snapshot, const char *run_id, const struct qz_volume *volumes,
+                         size_t volume_count, const char *tmp_parent)
+{
+    if (!snapshot->options->snapshot_argv)
+        return true;
+    snapshot->result->attempt.out = calloc(1, sizeof *snapshot->result->attempt.out);
+    snapshot->result->attempt.err = calloc(1, sizeof *snapshot->result->attempt.err);
+    return snapshot->result->attempt.out && snapshot->result->attempt.err &&
+           make_tmpdir(snapshot, run_id, tmp_parent) &&
+           make_environment(snapshot, run_id, volumes, volume_count);
+}
+
+void qz_snapshot_clean(struct qz_snapshot *snapshot)
+{
+    for (size_t i = snapshot->own_words; snapshot->envp && snapshot->envp[i]; i++)
+        free(snapshot->envp[i]);
+    free(snapshot->envp);
+    snapshot->envp = NULL;
+    if (snapshot->tmpdir)
+        snapshot->os->ops->remove(snapshot->os, snapshot->tmpdir);
+    free(snapshot->tmpdir);
+    snapshot->tmpdir = NULL;
+}
+
+/* ---- The command, or the hold ----------------------------------------------------------------------------------- */
+
+static void fail(struct qz_snapshot *snapshot, enum qz_snapshot_outcome outcome, enum qz_code code, const char *cause)
+{
+    struct qz_snapshot_result *result = snapshot->result;
+    result->outcome = outcome;
+    qz_error_set(&result->error, code, "snapshot command %s: %s", snapshot->options->snapshot_argv[0], cause);
+    qz_error_detail(&result->error, "%s", cause);
+    result->error.phase = QZ_PHASE_SNAPSHOT;
+    result->error.path = snapshot->options->snapshot_argv[0];
+}
+
+static void command_ended(struct qz_snapshot *snapshot, const struct qz_child_end *end)
+{
+    struct qz_attempt *attempt = &snapshot->result->attempt;
+    attempt->outcome = end->signaled ? QZ_ATTEMPT_SIGNALED : QZ_ATTEMPT_EXITED;
+    attempt->status = end->status;
+    if (!end->signaled && end->status == 0) {
+        snapshot->result->outcome = QZ_SNAPSHOT_TAKEN;
+        return;
+    }
+    char cause[QZ_DETAIL_SIZE];
+    if (end->signaled)
+        snprintf(cause, sizeof cause, "ended by signal %d (SIG%s)", end->status,
+                 sigabbrev_np(end->status) ? sigabbrev_np(end->status) : "?");
+    else
+        snprintf(cause, sizeof cause, "exit status %d", end->status);
+    fail(snapshot, QZ_SNAPSHOT_FAILED, QZ_E_SNAPSHOT_FAILED, cause);
+}
+
+static bool start(struct qz_snapshot *snapshot)
+{
+    struct qz_attempt *attempt = &snapshot->result->attempt;
+    char *const *argv = snapshot->options->snapshot_argv;
+    struct qz_child_spec spec = {.slot = snapshot->slot, .path = argv[0], .argv = argv, .envp = snapshot->envp,
+                                 .out = attempt->out, .err = attempt->err};
+    int failed = snapshot->os->ops->child_start(snapshot->os, &spec);
+    if (failed == 0)
+        return true;
+    attempt->outcome = QZ_ATTEMPT_NOT_STARTED;
+    attempt->status = failed;
+    char cause[QZ_DETAIL_SIZE];
+    snprintf(cause, sizeof cause, "could not be started: %s", strerror(failed));
+    fail(snapshot, QZ_SNAPSHOT_FAILED, QZ_E_SNAPSHOT_FAILED, cause);
+    return false;
+}
+
+/* Ends the command's tree; what it writes to may be frozen, so the caller thaws first if it can't be ended. */
+static void end_command(struct qz_snapshot *snapshot, struct qz_guard *guard)
+{
+    struct qz_os *os = snapshot->os;
+    int64_t kill_us = os->ops->now_us(os) + QZ_RUNNER_GRACE_US;
+    int64_t give_up_us = kill_us + QZ_RUNNER_KILL_WAIT_US;
+    bool killed = false;
+    os->ops->tree_signal(os, snapshot->slot, SIGTERM);
+    while (os->ops->tree_alive(os, snapshot->slot)) {
+        int64_t now_us = os->ops->now_us(os);
+        if (now_us >= give_up_us)
+            return;
+        if (now_us >= kill_us && !killed) {
+            os->ops->tree_signal(os, snapshot->slot, SIGKILL);
+            killed = true;
+        }
+        struct qz_event event;
+        os->ops->wait(os, now_us + TREE_LOOK_US, &event);
+        if (guard)
+            qz_guard_note(guard, &event);
+    }
+}
+
+struct course {
+    bool frozen;
+    bool over;
+    int signal_number;
+    int64_t deadline_us; /* of the command, or the end of the hold */
+};
+
+/* The freeze does not hold any more: go on without it for another hold limit, or end. */
+static void freeze_lost(struct qz_snapshot *snapshot, struct course *course, bool go_on)
+{
+    struct qz_os *os = snapshot->os;
+    course->frozen = false;
+    if (!go_on)
+        course->over = true;
+    else if (snapshot->options->snapshot_argv)
+        course->deadline_us = os->ops->now_us(os) + snapshot->options->hold_limit_us;
+}
+
+static void note(struct qz_snapshot *snapshot, struct qz_guard *guard, struct course *course,
+                 const struct qz_event *event, bool go_on)
+{
+    if (event->kind == QZ_EVENT_SIGNAL) {
+        course->signal_number = event->value;
+        course->over = true;
+    } else if (event->kind == QZ_EVENT_CHILD && event->slot == snapshot->slot) {
+        command_ended(snapshot, &event->end);
+        course->over = true;
+    }
+    if (!guard)
+        return;
+    bool lost = qz_guard_note(guard, event);
+    lost = qz_guard_look(guard) || lost;
+    if (lost && course->frozen)
+        freeze_lost(snapshot, course, go_on);
+}
+
+static void time_over(struct qz_snapshot *snapshot, struct course *course)
+{
+    course->over = true;
+    if (snapshot->options->snapshot_argv)
+        fail(snapshot, QZ_SNAPSHOT_TIMEOUT, QZ_E_SNAPSHOT_TIMEOUT, "not finished in time (--hold-limit)");
+    else
+        snapshot->result->outcome = QZ_SNAPSHOT_TAKEN;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void follow(struct qz_snapshot *snapshot, struct qz_guard *guard, struct course *course, bool go_on)
+{
+    struct qz_os *os = snapshot->os;
+    while (!course->over) {
+        struct qz_event event;
+        os->ops->wait(os, sooner(course->deadline_us, guard ? qz_guard_deadline(guard) : QZ_NEVER), &event);
+        note(snapshot, guard, course, &event, go_on);
+        if (!course->over && os->ops->now_us(os) >= course->deadline_us)
+            time_over(snapshot, course);
+    }
+}
+
+int qz_snapshot_run(struct qz_snapshot *snapshot, struct qz_guard *guard, bool go_on)
+{
+    struct qz_os *os = snapshot->os;
+    const struct qz_options *options = snapshot->options;
+    struct qz_attempt *attempt = &snapshot->result->attempt;
+    struct course course = {.frozen = guard != NULL};
+    attempt->start_us = os->ops->now_us(os);
+    *snapshot->progress = QZ_SCRIPT_RUNNING;
+    /* While frozen, the hold limit ends the freeze, and only then a second one the command. */
+    if (!options->snapshot_argv)
+        course.deadline_us = attempt->start_us + options->hold_us;
+    else
+        course.deadline_us = course.frozen ? QZ_NEVER : attempt->start_us + options->hold_limit_us;
+    if (options->snapshot_argv && !start(snapshot))
+        course.over = true;
+    follow(snapshot, guard, &course, go_on);
+    attempt->duration_us = os->ops->now_us(os) - attempt->start_us;
+    bool taken = snapshot->result->outcome == QZ_SNAPSHOT_TAKEN;
+    if (!taken && options->snapshot_argv) {
+        if (guard)
+            qz_guard_thaw(guard); /* a command that writes to a frozen volume can't be ended before */
+        end_command(snapshot, guard);
+        if (snapshot->result->outcome == QZ_SNAPSHOT_NOT_TAKEN)
+            snapshot->result->outcome = QZ_SNAPSHOT_FAILED;
+    }
+    *snapshot->progress = taken ? QZ_SCRIPT_SUCCEEDED : QZ_SCRIPT_FAILED;
+    return course.signal_number;
+}

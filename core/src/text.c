@@ -1,0 +1,156 @@
+#include "text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "utf8.h"
+
+#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+#define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@^_"
+
+/* Makes room for `more` bytes and a NUL. */
+static bool reserve(struct qz_text *text, size_t more)
+{
+    if (text->failed)
+        return false;
+    if (text->size + more < text->capacity)
+        return true;
+    size_t capacity = (text->size + more + 1) * 2;
+    char *bytes = realloc(text->bytes, capacity);
+    if (!bytes) {
+        text->failed = true;
+        return false;
+    }
+    text->bytes = bytes;
+    text->capacity = capacity;
+    return true;
+}
+
+void qz_text_add(struct qz_text *text, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    if (size >= 0 && reserve(text, (size_t)size))
+        text->size += (size_t)vsnprintf(text->bytes + text->size, (size_t)size + 1, format, again);
+    va_end(again);
+    va_end(arguments);
+}
+
+void qz_text_add_bytes(struct qz_text *text, const char *bytes, size_t size)
+{
+    if (!reserve(text, size))
+        return;
+    if (size > 0)
+        memcpy(text->bytes + text->size, bytes, size);
+    text->size += size;
+    text->bytes[text->size] = '\0';
+}
+
+void qz_text_add_utf8(struct qz_text *text, const char *bytes, size_t size)
+{
+    qz_text_add_bytes(text, "", 0);
+    while (size > 0) {
+        uint32_t character = 0;
+        size_t length = qz_utf8_decode(bytes, size, &character);
+        if (character != 0)
+            qz_text_add_bytes(text, bytes, length);
+        else
+            qz_text_add_bytes(text, REPLACEMENT, sizeof REPLACEMENT - 1);
+        length += length == 0;
+        bytes += length;
+        size -= length;
+    }
+}
+
+static void add_escape(struct qz_text *text, uint32_t character)
+{
+    static const char steering[] = "\n\r\t", letters[] = "nrt";
+    const char *found = character > 0 && character < 0x80 ? strchr(steering, (int)character) : NULL;
+    if (found)
+        qz_text_add(text, "\\%c", letters[found - steering]);
+    else
+        qz_text_add(text, character < 0x80 ? "\\x%02x" : "\\u%04x", character);
+}
+
+void qz_text_add_visible(struct qz_text *text, const char *bytes, size_t size)
+{
+    qz_text_add_bytes(text, "", 0);
+    while (size > 0) {
+        uint32_t character;
+        size_t length = qz_utf8_decode(bytes, size, &character);
+        if (length == 0)
+            qz_text_add(text, "\\x%02x", (unsigned char)bytes[0]);
+        else if (qz_utf8_is_control(character))
+            add_escape(text, character);
+        else
+            qz_text_add_bytes(text, bytes, length);
+        length += length == 0;
+        bytes += length;
+        size -= length;
+    }
+}
+
+static void add_word(struct qz_text *text, const char *word)
+{
+    if (word[0] != '\0' && word[strspn(word, PLAIN)] == '\0') {
+        qz_text_add(text, "%s", word);
+        return;
+    }
+    qz_text_add(text, "'");
+    for (const char *quote = strchr(word, '\''); quote; quote = strchr(word, '\'')) {
+        qz_text_add(text, "%.*s'\\''", (int)(quote - word), word);
+        word = quote + 1;
+    }
+    qz_text_add(text, "%s'", word);
+}
+
+void qz_text_add_words(struct qz_text *text, char *const *words)
+{
+    for (size_t i = 0; words[i]; i++) {
+        qz_text_add(text, "%s", i > 0 ? " " : "");
+        add_word(text, words[i]);
+    }
+}
+
+void qz_text_add_duration(struct qz_text *text, int64_t duration_us)
+{
+    if (duration_us < 0)
+        qz_text_add(text, "-");
+    else if (duration_us < 1000)
+        qz_text_add(text, "%d µs", (int)duration_us);
+    else if (duration_us < 999950)
+        qz_text_add(text, "%.1f ms", (double)duration_us / 1e3);
+    else if (duration_us < 119995000)
+        qz_text_add(text, "%.2f s", (double)duration_us / 1e6);
+    else
+        qz_text_add(text, "%lld min %lld s", (long long)((duration_us + 500000) / 60000000),
+                    (long long)((duration_us + 500000) / 1000000 % 60));
+}
+
+size_t qz_text_width(const char *bytes, size_t size)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < size; i++)
+        width += ((unsigned char)bytes[i] & 0xC0) != 0x80;
+    return width;
+}
+
+char *qz_text_take(struct qz_text *text)
+{
+    qz_text_add_bytes(text, "", 0);
+    if (text->failed)
+        free(text->bytes);
+    char *bytes = text->failed ? NULL : text->bytes;
+    *text = (struct qz_text){0};
+    return bytes;
+}
+
+void qz_text_free(struct qz_text *text)
+{
+    free(text->bytes);
+    *text = (struct qz_text){0};
+}

@@ -1,0 +1,321 @@
+#include "world.h"
+
+/* How long dismiss waits for a guardian to end. */
+#define DISMISS_US (100 * INT64_C(1000))
+
+void violate(struct process *process, const char *rule)
+{
+    struct virtual_world *world = process->world;
+    if (!world->violation)
+        world->violation = rule;
+    trace_add(world, process, VIRTUAL_DID_VIOLATION)->text = rule;
+}
+
+/* ---- Life and death ---------------------------------------------------------------------------------------------- */
+
+static struct process *peer_of(const struct process *process)
+{
+    return process->role == VIRTUAL_AGENT ? process->guardian : process->let_go ? NULL : process->agent;
+}
+
+/* What is the same whether a process ends or is killed. */
+static void over(struct process *process)
+{
+    process->state = PROCESS_OVER;
+    struct process *peer = peer_of(process);
+    if (peer)
+        process_post(peer, &(struct qz_event){.kind = QZ_EVENT_PEER_LOST});
+}
+
+static void run(void *argument)
+{
+    struct process *process = argument;
+    process->main(&process->os, process->argument);
+    trace_add(process->world, process, VIRTUAL_DID_ENDS);
+    process->world->files_left_open += process->open_file_count;
+    for (size_t i = 0; i < process->open_file_count; i++)
+        process->world->files_left_open -= process->open_files[i] == NULL;
+    over(process);
+    schedule_leave(process);
+}
+
+struct process *process_new(struct virtual_world *world, enum virtual_role role,
+                            void (*main)(struct qz_os *, void *), void *argument)
+{
+    struct process *process = arena_take(&world->arena, sizeof *process);
+    process->os.ops = &virtual_ops;
+    process->world = world;
+    process->role = role;
+    process->ordinal = role == VIRTUAL_AGENT ? ++world->agents : ++world->guardians;
+    process->id.pid = world->next_pid++;
+    process->id.start_time = (uint64_t)(world->now_us + VIRTUAL_START_US) / 10000;
+    process->main = main;
+    process->argument = argument;
+    process->fiber = fiber_new(run, process);
+    *world->processes_end = process;
+    world->processes_end = &process->next;
+    if (role == VIRTUAL_AGENT)
+        world->agent = process;
+    else
+        world->guardian = process;
+    trace_add(world, process, VIRTUAL_DID_STARTS);
+    return process;
+}
+
+void process_kill(struct process *process)
+{
+    trace_add(process->world, process, VIRTUAL_DID_KILLED);
+    process->killed = true;
+    over(process);
+}
+
+static void continue_now(struct virtual_world *world, void *object, uint64_t order)
+{
+    (void)order;
+    struct process *process = object;
+    if (process->state == PROCESS_OVER || !process->stopped)
+        return;
+    trace_add(world, process, VIRTUAL_DID_CONTINUED);
+    process->stopped = false;
+}
+
+void process_stop(struct process *process, int64_t for_us)
+{
+    struct virtual_world *world = process->world;
+    trace_add(world, process, VIRTUAL_DID_STOPPED)->value = for_us;
+    process->stopped = true;
+    timer_set(world, time_add(world->now_us, for_us), continue_now, process);
+}
+
+struct process *process_of_role(struct virtual_world *world, enum virtual_role role)
+{
+    return role == VIRTUAL_AGENT ? world->agent : role == VIRTUAL_GUARDIAN ? world->guardian : NULL;
+}
+
+bool process_can_go_on(const struct process *process)
+{
+    if (process->stopped)
+        return false;
+    bool late = process->deadline_us <= process->world->now_us;
+    switch (process->state) {
+    case PROCESS_READY:
+        return true;
+    case PROCESS_WAITING:
+        return late || process->event_count > 0;
+    case PROCESS_DELAYED:
+        return late;
+    case PROCESS_BLOCKED:
+        return !process->blocked_on->frozen;
+    case PROCESS_DISMISSING:
+        return late || process->dismissed->state == PROCESS_OVER || process->dismissed->operations > 0;
+    case PROCESS_OVER:
+        break;
+    }
+    return false;
+}
+
+int64_t process_deadline_us(const struct process *process)
+{
+    bool timed = process->state == PROCESS_WAITING || process->state == PROCESS_DELAYED ||
+                 process->state == PROCESS_DISMISSING;
+    return timed && !process->stopped ? process->deadline_us : QZ_NEVER;
+}
+
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+/* The kernel keeps one signal of a kind. */
+static bool is_pending(const struct process *process, int signal_number)
+{
+    for (size_t i = 0; i < process->event_count; i++) {
+        const struct qz_event *event = &process->events[(process->event_first + i) % process->event_capacity];
+        if (event->kind == QZ_EVENT_SIGNAL && event->value == signal_number)
+            return true;
+    }
+    return false;
+}
+
+void process_post(struct process *process, const struct qz_event *event)
+{
+    if (process->state == PROCESS_OVER || (event->kind == QZ_EVENT_SIGNAL && is_pending(process, event->value)))
+        return;
+    if (process->event_count == process->event_capacity) {
+        size_t capacity = process->event_capacity ? process->event_capacity * 2 : 16;
+        struct qz_event *events = arena_take(&process->world->arena, capacity * sizeof *events);
+        for (size_t i = 0; i < process->event_count; i++)
+            events[i] = process->events[(process->event_first + i) % process->event_capacity];
+        process->events = events;
+        process->event_first = 0;
+        process->event_capacity = capacity;
+    }
+    process->events[(process->event_first + process->event_count++) % process->event_capacity] = *event;
+}
+
+static void take_event(struct process *process, struct qz_event *event)
+{
+    if (process->event_count == 0) {
+        *event = (struct qz_event){.kind = QZ_EVENT_TIMEOUT};
+        return;
+    }
+    *event = process->events[process->event_first];
+    process->event_first = (process->event_first + 1) % process->event_capacity;
+    process->event_count--;
+}
+
+static void trace_wait(struct process *process, int64_t deadline_us, const struct qz_event *event)
+{
+    struct virtual_entry *entry = trace_add(process->world, process, VIRTUAL_OP_WAIT);
+    entry->value = deadline_us == QZ_NEVER ? QZ_NEVER : deadline_us - VIRTUAL_START_US;
+    entry->result = event->kind;
+    entry->slot = event->kind == QZ_EVENT_CHILD || event->kind == QZ_EVENT_VOLUME ? event->slot : -1;
+    entry->detail = event->kind == QZ_EVENT_CHILD    ? (event->end.signaled ? -event->end.status : event->end.status)
+                    : event->kind == QZ_EVENT_VOLUME ? -event->error
+                                                     : event->value;
+}
+
+static int64_t os_now_us(struct qz_os *os)
+{
+    return process_of(os)->world->now_us + VIRTUAL_START_US;
+}
+
+static void os_wait(struct qz_os *os, int64_t deadline_us, struct qz_event *event)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_WAIT);
+    process->deadline_us = deadline_us == QZ_NEVER ? QZ_NEVER : deadline_us - VIRTUAL_START_US;
+    process->state = PROCESS_WAITING;
+    schedule_yield(process);
+    process->state = PROCESS_READY;
+    child_drain(process);
+    take_event(process, event);
+    trace_wait(process, deadline_us, event);
+    leave(process, VIRTUAL_OP_WAIT);
+}
+
+/* ---- Agent and guardian ------------------------------------------------------------------------------------------ */
+
+static void *os_share(struct qz_os *os, size_t size)
+{
+    struct process *process = process_of(os);
+    int error = enter(process, VIRTUAL_OP_SHARE);
+    void *memory = error ? NULL : arena_take(&process->world->arena, size);
+    trace_operation(process, VIRTUAL_OP_SHARE, NULL, -1, (int64_t)size, -error);
+    leave(process, VIRTUAL_OP_SHARE);
+    return memory;
+}
+
+/* What a child process has from its parent. */
+static void inherit(struct process *child, struct process *parent)
+{
+    struct arena *arena = &child->world->arena;
+    child->os.hush = parent->os.hush;
+    child->holds_lock = parent->holds_lock;
+    child->slots = arena_grow(arena, parent->slots, parent->slot_count, parent->slot_count, sizeof *child->slots);
+    child->slot_count = parent->slot_count;
+    for (size_t i = 0; i < child->slot_count; i++)
+        child->slots[i].busy = false;
+    child->agent = parent;
+}
+
+static int os_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument)
+{
+    struct process *process = process_of(os);
+    int error = enter(process, VIRTUAL_OP_GUARD);
+    if (process->guardian)
+        violate(process, "guard: the guardian before was not dismissed");
+    if (!error) {
+        struct process *guardian = process_new(process->world, VIRTUAL_GUARDIAN, main, argument);
+        inherit(guardian, process);
+        process->guardian = guardian;
+    }
+    trace_operation(process, VIRTUAL_OP_GUARD, NULL, -1, 0, -error);
+    leave(process, VIRTUAL_OP_GUARD);
+    return error;
+}
+
+static void os_dismiss(struct qz_os *os)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_DISMISS);
+    struct process *guardian = process->guardian;
+    process->guardian = NULL;
+    if (guardian && guardian->state != PROCESS_OVER) {
+        guardian->let_go = true;
+        process_post(guardian, &(struct qz_event){.kind = QZ_EVENT_DISMISSED});
+        process->dismissed = guardian;
+        process->deadline_us = time_add(process->world->now_us, DISMISS_US);
+        process->state = PROCESS_DISMISSING;
+        schedule_yield(process);
+        process->state = PROCESS_READY;
+    }
+    trace_operation(process, VIRTUAL_OP_DISMISS, NULL, -1, 0, 0);
+    leave(process, VIRTUAL_OP_DISMISS);
+}
+
+static void os_tell_peer(struct qz_os *os, int byte)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_TELL_PEER);
+    struct process *peer = peer_of(process);
+    if (peer)
+        process_post(peer, &(struct qz_event){.kind = QZ_EVENT_MESSAGE, .value = byte});
+    trace_operation(process, VIRTUAL_OP_TELL_PEER, NULL, -1, byte, 0);
+    leave(process, VIRTUAL_OP_TELL_PEER);
+}
+
+static void os_guardian(struct qz_os *os, struct qz_process *out)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_GUARDIAN);
+    *out = process->guardian ? process->guardian->id : (struct qz_process){0};
+    trace_operation(process, VIRTUAL_OP_GUARDIAN, NULL, -1, 0, out->pid);
+    leave(process, VIRTUAL_OP_GUARDIAN);
+}
+
+static bool os_peer_gone(struct qz_os *os)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_PEER_GONE);
+    const struct process *peer = peer_of(process);
+    bool gone = !peer || (peer->state == PROCESS_OVER && peer->operations == 0);
+    trace_operation(process, VIRTUAL_OP_PEER_GONE, NULL, -1, 0, gone);
+    leave(process, VIRTUAL_OP_PEER_GONE);
+    return gone;
+}
+
+const struct qz_os_ops virtual_ops = {
+    .now_us = os_now_us,
+    .wall_us = os_wall_us,
+    .wait = os_wait,
+    .is_root = os_is_root,
+    .random_bytes = os_random_bytes,
+    .self = os_self,
+    .process_alive = os_process_alive,
+    .boot_id = os_boot_id,
+    .inspect = os_inspect,
+    .read_file = os_read_file,
+    .close_file = os_close_file,
+    .write_file = os_write_file,
+    .make_directory = os_make_directory,
+    .remove = os_remove,
+    .lock = os_lock,
+    .journal_write = os_journal_write,
+    .journal_read = os_journal_read,
+    .state_directory = os_state_directory,
+    .child_start = os_child_start,
+    .tree_signal = os_tree_signal,
+    .tree_alive = os_tree_alive,
+    .list_mounts = os_list_mounts,
+    .volume_open = os_volume_open,
+    .volume_recover = os_volume_recover,
+    .volumes_arm = os_volumes_arm,
+    .volume_start = os_volume_start,
+    .volumes_close = os_volumes_close,
+    .share = os_share,
+    .guard = os_guard,
+    .dismiss = os_dismiss,
+    .tell_peer = os_tell_peer,
+    .guardian = os_guardian,
+    .peer_gone = os_peer_gone,
+    .print = os_print,
+    .is_terminal = os_is_terminal,
+};
