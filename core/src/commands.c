@@ -275,7 +275,7 @@ static int do_errors(struct qz_os *os, const struct qz_command_line *line)
     return status;
 }
 
-int qz_command_do(struct qz_os *os, const struct qz_command_line *line, bool no_colour)
+static int do_command(struct qz_os *os, const struct qz_command_line *line, bool no_colour)
 {
     switch (line->command) {
     case QZ_COMMAND_RUN:
@@ -295,4 +295,42 @@ int qz_command_do(struct qz_os *os, const struct qz_command_line *line, bool no_
         break;
     }
     return QZ_EXIT_USAGE;
+}
+
+/* ---- The command line ------------------------------------------------------------------------------------------- */
+
+static int show(struct qz_os *os, char *text)
+{
+    if (text)
+        print(os, text);
+    free(text);
+    return text ? 0 : QZ_EXIT_SOFTWARE;
+}
+
+static int dispatch(struct qz_os *os, enum qz_parse parsed, const struct qz_command_line *line, bool no_colour)
+{
+    switch (parsed) {
+    case QZ_PARSE_HELP:
+        return show(os, qz_options_help(line->command));
+    case QZ_PARSE_VERSION:
+        return show(os, strdup(qz_options_version()));
+    case QZ_PARSE_WRONG:
+        qz_say(os, "%s", line->message);
+        return QZ_EXIT_USAGE;
+    case QZ_PARSE_FAILED:
+        qz_say(os, "%s", line->message);
+        return QZ_EXIT_SOFTWARE;
+    case QZ_PARSE_GO:
+        break;
+    }
+    return do_command(os, line, no_colour);
+}
+
+int qz_command_line_do(struct qz_os *os, int argc, char **argv, char *const *environment, bool no_colour)
+{
+    struct qz_command_line line;
+    enum qz_parse parsed = qz_options_parse(argc, argv, environment, &line);
+    int status = dispatch(os, parsed, &line, no_colour);
+    qz_options_free(&line);
+    return status;
 }

@@ -4,8 +4,10 @@
 
 #include "options.h"
 
-/* Does what the command line says: prints the result through `os`, writes --report. Returns the exit status. */
-int qz_command_do(struct qz_os *os, const struct qz_command_line *line, bool no_colour);
+/* Does what `argv` (`argc` words and NULL; they may be put in another order) says, as qz_options_parse reads it:
+ * prints help, result or complaint through `os`, writes --report. `environment` is the caller's, for the snapshot
+ * command; `no_colour`: not even on a terminal. Returns the exit status. */
+int qz_command_line_do(struct qz_os *os, int argc, char **argv, char *const *environment, bool no_colour);
 
 /* `quiesce errors`: the table of errors, or the one entry whose name or number is given (NULL: all), as text or as one
  * JSON value in *text (the caller frees). Returns 0; QZ_EXIT_USAGE with `error`'s message for an unknown word;

@@ -1,0 +1,238 @@
+#include "run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+#define CONFIG_SIZE 4096
+#define HOST_SIZE 16384
+
+static char *const environment[] = {(char[]){"PATH=/caller/bin"}, (char[]){"LANG=de_DE.UTF-8"},
+                                    (char[]){"PASSWORD=secret"}, NULL};
+
+/* ---- The machine ------------------------------------------------------------------------------------------------ */
+
+static void add_tmpfs(struct virtual_world *world, const char *mount_point)
+{
+    virtual_add_mount(world, &(struct qz_mount){.dev = makedev(0, 25),
+                                                .mount_point = (char *)(uintptr_t)mount_point,
+                                                .fstype = (char[]){"tmpfs"},
+                                                .source = (char[]){"tmpfs"}});
+}
+
+static void add_script(struct run *run, const char *path)
+{
+    virtual_add_file(run->world, path, 0, 0700, "#!/bin/sh\n");
+}
+
+struct run *run_new(size_t volumes)
+{
+    struct run *run = calloc(1, sizeof *run);
+    run->world = virtual_new();
+    run->volumes = volumes;
+    run->environment = environment;
+    add_tmpfs(run->world, "/run");
+    for (size_t i = 1; i <= volumes; i++) {
+        char mount_point[32];
+        snprintf(mount_point, sizeof mount_point, "/data%zu", i);
+        virtual_add_ext4(run->world, mount_point, RUN_DEV(i));
+    }
+    add_script(run, RUN_PRE);
+    add_script(run, RUN_POST);
+    virtual_add_file(run->world, RUN_SNAP, 0, 0755, "#!/bin/sh\n");
+    run_config(run, NULL);
+    return run;
+}
+
+static void write_config(struct run *run, const char *path, const char *pre, const char *post, const char *members)
+{
+    char text[CONFIG_SIZE];
+    snprintf(text, sizeof text, "{\"preScriptLocation\": \"%s\", \"postScriptLocation\": \"%s\"%s%s}", pre, post,
+             members ? ", " : "", members ? members : "");
+    virtual_add_file(run->world, path, 0, 0600, text);
+}
+
+void run_config(struct run *run, const char *members)
+{
+    write_config(run, RUN_CONFIG, RUN_PRE, RUN_POST, members);
+}
+
+void run_plugin(struct run *run, int n, const char *members)
+{
+    char config[64], pre[64], post[64];
+    snprintf(config, sizeof config, "/etc/azure/plugin%d.json", n);
+    snprintf(pre, sizeof pre, "/etc/azure/pre%d.sh", n);
+    snprintf(post, sizeof post, "/etc/azure/post%d.sh", n);
+    add_script(run, pre);
+    add_script(run, post);
+    write_config(run, config, pre, post, members);
+}
+
+void run_plugins(struct run *run, int count, int timeout_s, const char *members)
+{
+    char text[HOST_SIZE];
+    size_t used = (size_t)snprintf(text, sizeof text, "[pre_post]\ntimeoutInSeconds = %d\nnumberOfPlugins = %d\n",
+                                   timeout_s, count);
+    for (int n = 0; n < count; n++) {
+        run_plugin(run, n, members);
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "pluginName%d = ScriptRunner\npluginConfigPath%d = /etc/azure/plugin%d.json\n", n, n, n);
+    }
+    virtual_add_file(run->world, RUN_HOST, 0, 0644, text);
+}
+
+static void free_words(struct run *run)
+{
+    for (size_t i = 0; i < run->word_count; i++)
+        free(run->words[i]);
+    free(run->words);
+    run->words = NULL;
+    run->word_count = 0;
+}
+
+void run_free(struct run *run)
+{
+    const char *violation = virtual_violation(run->world);
+    CHECK_STRING(violation ? violation : "none", "none");
+    CHECK_INT(virtual_open_files(run->world), 0);
+    virtual_free(run->world);
+    cJSON_Delete(run->json);
+    free_words(run);
+    free(run);
+}
+
+/* ---- A run ------------------------------------------------------------------------------------------------------ */
+
+static void split(struct run *run, const char *words)
+{
+    run->words = calloc(strlen(words) + 3, sizeof *run->words);
+    run->words[run->word_count++] = strdup("quiesce");
+    while (*words) {
+        size_t length = strcspn(words, " ");
+        if (length > 0)
+            run->words[run->word_count++] = strndup(words, length);
+        words += length + strspn(words + length, " ");
+    }
+}
+
+static void agent(struct qz_os *os, void *argument)
+{
+    struct run *run = argument;
+    run->status = qz_command_line_do(os, (int)run->word_count, run->words, run->environment, true);
+}
+
+int run_quiesce(struct run *run, const char *words)
+{
+    size_t printed = strlen(virtual_output(run->world, QZ_STREAM_RESULT));
+    size_t logged = strlen(virtual_output(run->world, QZ_STREAM_LOG));
+    cJSON_Delete(run->json);
+    free_words(run);
+    split(run, words);
+    run->status = -1;
+    run->end = virtual_run(run->world, agent, run);
+    run->output = virtual_output(run->world, QZ_STREAM_RESULT) + printed;
+    run->log = virtual_output(run->world, QZ_STREAM_LOG) + logged;
+    run->json = cJSON_ParseWithOpts(run->output, NULL, true);
+    return run->status;
+}
+
+/* ---- What came of it -------------------------------------------------------------------------------------------- */
+
+/* The item that a path leads to, or NULL. */
+static const cJSON *find(const struct run *run, const char *path)
+{
+    const cJSON *item = run->json;
+    while (item && *path) {
+        char word[64];
+        size_t length = strcspn(path, ".");
+        snprintf(word, sizeof word, "%.*s", (int)length, path);
+        item = cJSON_IsArray(item) ? cJSON_GetArrayItem(item, atoi(word)) : cJSON_GetObjectItemCaseSensitive(item, word);
+        path += length + (path[length] == '.');
+    }
+    return item;
+}
+
+static void miss(const struct run *run, const char *path, const char *wanted)
+{
+    fprintf(stderr, "  no %s at %s in: %s\n  log: %s\n", wanted, path, run->output ? run->output : "(no run)",
+            run->log ? run->log : "");
+    CU_FAIL("the JSON result has it");
+}
+
+const cJSON *run_at(const struct run *run, const char *path)
+{
+    const cJSON *item = find(run, path);
+    if (!item)
+        miss(run, path, "value");
+    return item;
+}
+
+const char *run_text(const struct run *run, const char *path)
+{
+    const cJSON *item = find(run, path);
+    if (!cJSON_IsString(item))
+        miss(run, path, "string");
+    return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
+int64_t run_number(const struct run *run, const char *path)
+{
+    const cJSON *item = find(run, path);
+    if (!cJSON_IsNumber(item))
+        miss(run, path, "number");
+    return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : -1;
+}
+
+bool run_bool(const struct run *run, const char *path)
+{
+    const cJSON *item = find(run, path);
+    if (!cJSON_IsBool(item))
+        miss(run, path, "boolean");
+    return cJSON_IsTrue(item);
+}
+
+bool run_is_null(const struct run *run, const char *path)
+{
+    return cJSON_IsNull(run_at(run, path));
+}
+
+size_t run_count(const struct run *run, const char *path)
+{
+    const cJSON *item = find(run, path);
+    if (!cJSON_IsArray(item))
+        miss(run, path, "array");
+    return (size_t)cJSON_GetArraySize(item);
+}
+
+int run_find_error(const struct run *run, const char *code)
+{
+    const cJSON *errors = find(run, "errors");
+    for (int i = 0; i < cJSON_GetArraySize(errors); i++) {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(errors, i), "code");
+        if (cJSON_IsString(name) && strcmp(name->valuestring, code) == 0)
+            return i;
+    }
+    return -1;
+}
+
+const struct virtual_start *run_start(const struct run *run, const char *path, size_t nth)
+{
+    for (size_t i = 0; i < virtual_start_count(run->world); i++) {
+        const struct virtual_start *start = virtual_start_at(run->world, i);
+        if (strcmp(start->path, path) == 0 && nth-- == 0)
+            return start;
+    }
+    return NULL;
+}
+
+const char *run_variable(const struct run *run, const char *path, size_t nth, const char *name)
+{
+    const struct virtual_start *start = run_start(run, path, nth);
+    size_t length = strlen(name);
+    for (size_t i = 0; start && start->envp[i]; i++)
+        if (strncmp(start->envp[i], name, length) == 0 && start->envp[i][length] == '=')
+            return start->envp[i] + length + 1;
+    return NULL;
+}
