@@ -1,0 +1,12 @@
+/* commands.h: the commands of quiesce-sim. Each takes its own words (argv[0] is its name) and returns an exit status. */
+#ifndef QUIESCE_SIM_COMMANDS_H
+#define QUIESCE_SIM_COMMANDS_H
+
+enum {
+    EXIT_PASSED = 0,
+    EXIT_FAILED = 1,  /* a scenario failed */
+    EXIT_MISTAKE = 2, /* a scenario, or the command line, is wrong */
+    EXIT_BROKEN = 3,  /* the environment does not work */
+};
+
+#endif

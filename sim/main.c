@@ -1,0 +1,45 @@
+/* main.c: quiesce-sim's commands by name. Each is a function of its folder; only here the program exits. */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
+    const char *does;                  /* NULL: not for people */
+} COMMANDS[] = {
+    {NULL, NULL, NULL},
+};
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: quiesce-sim COMMAND [ARG…]\n\nPlays scenarios against quiesce, and says what went wrong.\n\n", out);
+    for (const struct command *command = COMMANDS; command->name; command++) {
+        if (command->does)
+            fprintf(out, "  %-8s %s\n", command->name, command->does);
+    }
+    fputs("\nquiesce-sim COMMAND --help tells more.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_MISTAKE;
+    }
+    if (strcmp(argv[1], "--help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("quiesce-sim " QZ_VERSION);
+        return 0;
+    }
+    for (const struct command *command = COMMANDS; command->name; command++) {
+        if (strcmp(command->name, argv[1]) == 0)
+            return command->run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "quiesce-sim: %s is no command; quiesce-sim --help lists them\n", argv[1]);
+    return EXIT_MISTAKE;
+}

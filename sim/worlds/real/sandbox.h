@@ -1,0 +1,82 @@
+/* sandbox.h: a root of its own for one scenario: namespaces, files, volumes; and the way back. */
+#ifndef QUIESCE_SIM_SANDBOX_H
+#define QUIESCE_SIM_SANDBOX_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fakefs.h"
+#include "scenario.h"
+#include "world.h"
+
+#define SANDBOX_BINARY "/usr/sbin/quiesce"  /* where scenarios' processes find the production binary */
+#define SANDBOX_ACTOR "/quiesce-sim/actor"  /* the quiesce-sim binary, as the interpreter of behaviours */
+
+/* One volume, mounted. `directory`: held open for as long as the sandbox lives, for thawing. */
+struct sandbox_volume {
+    const struct scenario_volume *given;
+    char path[PATH_MAX];  /* outside view of its mount point */
+    char image[PATH_MAX]; /* of its disk; "" where there is none */
+    char loop[32];        /* /dev/loopN; "" */
+    int directory;
+    dev_t dev;            /* of the superblock (mountinfo's) */
+    struct fakefs fakefs; /* server 0: it is none */
+    bool frozen_by_other;
+};
+
+struct sandbox {
+    const struct scenario *scenario;
+    const struct world_settings *settings;
+    bool fake;                 /* volumes are fake filesystems instead of loop devices */
+    char root[PATH_MAX];       /* outside view of the scenario's root */
+    struct sandbox_volume *volumes; /* in the order of the scenario */
+    size_t volume_count;
+    pid_t init;                /* pid 1 of the pid namespace; 0: not started */
+    int init_channel;          /* requests to it: start a command */
+};
+
+/* Makes everything that the scenario gives, in namespaces of the calling process, which becomes the player (its mount
+ * namespace and its children's pid namespace are new from now on). False: `why` says what does not work here. Call
+ * sandbox_close in either case. */
+bool sandbox_open(struct sandbox *sandbox, char *why, size_t why_size);
+
+/* Starts `argv` (argv[0] = path inside) in the sandbox, as root or nobody, its output into the descriptors, behind a
+ * gate whose filter is `calls` (see gate.h). The listener comes back in `listener`, the process in the return value
+ * as the player sees its number, or a negative errno. */
+pid_t sandbox_start(struct sandbox *sandbox, char *const *argv, bool root, int out, int err, const int *calls,
+                    size_t call_count, int *listener);
+
+/* The volume whose superblock the open descriptor lies on, or NULL: the scenario did not make it. */
+struct sandbox_volume *sandbox_volume_of(struct sandbox *sandbox, int descriptor);
+struct sandbox_volume *sandbox_volume_at(struct sandbox *sandbox, const char *mount); /* as the scenario names it */
+
+/* Writes that have reached the volume's disk so far (sysfs for a loop device); -1: can't be told. */
+int64_t sandbox_disk_writes(const struct sandbox_volume *volume);
+bool sandbox_is_frozen(struct sandbox_volume *volume); /* asks the kernel, without changing anything that lasts */
+int sandbox_freeze(struct sandbox_volume *volume);     /* as somebody else; errno */
+int sandbox_thaw(struct sandbox_volume *volume);
+
+/* Actions: 0 or an errno. */
+int sandbox_mount_over(struct sandbox *sandbox, const char *mount);
+int sandbox_unmount(struct sandbox *sandbox, const char *mount);
+int sandbox_replace_file(struct sandbox *sandbox, const char *path);
+int sandbox_chmod(struct sandbox *sandbox, const char *path, mode_t mode);
+
+/* The file `path` of the sandbox, read from outside; the caller frees; NULL: errno. */
+char *sandbox_read(struct sandbox *sandbox, const char *path, size_t *size);
+
+/* Starts and ends the scenario's workloads. Stop returns the longest stall of a writer in microseconds. */
+bool sandbox_workload_start(struct sandbox *sandbox, char *why, size_t why_size);
+int64_t sandbox_workload_stop(struct sandbox *sandbox);
+
+/* Looks at what the command `snapshot` copied: fills outcome->snapshots. */
+void sandbox_judge_snapshots(struct sandbox *sandbox, struct outcome *outcome);
+
+/* Thaws, ends every process, unmounts, detaches, removes; bounded in time. Adds to outcome->left what should have been
+ * gone by itself (processes other than allowed, mounts, frozen volumes). */
+void sandbox_close(struct sandbox *sandbox, struct outcome *outcome);
+
+#endif

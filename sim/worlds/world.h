@@ -1,0 +1,78 @@
+/* world.h: one interface, three worlds. A world plays a scenario and tells what happened; it judges nothing. */
+#ifndef QUIESCE_SIM_WORLD_H
+#define QUIESCE_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "scenario.h"
+#include "trace.h"
+
+/* How to play. Borrowed for the call. */
+struct world_settings {
+    uint64_t seed;
+    const char *quiesce;  /* the production binary (real worlds) */
+    const char *self;     /* the quiesce-sim binary, for the processes it starts of itself */
+    const char *ledger;   /* fixtures/apps/ledger's binary, or NULL */
+    const char *cache;    /* folder of template images, shared by parallel runs */
+    const char *work;     /* folder for this run's files; made and removed by the world; its name marks what is ours */
+    bool keep;            /* leave the folder (thawed, unmounted) */
+};
+
+/* What one step of the scenario came to. */
+struct outcome_step {
+    int exit;         /* status; -1: did not exit */
+    int signal;       /* died by it; 0 */
+    char *out;        /* standard output, NUL-terminated; owned */
+    char *err;
+    cJSON *result;    /* the report of run, check, freeze; NULL: none, or not JSON. Owned */
+    const char *const *frozen; /* mount points of the scenario's volumes that are frozen after the step */
+    size_t frozen_count;
+};
+
+/* What a snapshot holds of a volume (taken by the command "snapshot", when an expectation asks). */
+struct outcome_snapshot {
+    const char *mount;
+    bool taken;
+    bool clean;        /* mounts, and its filesystem's checker finds nothing */
+    int64_t missing;   /* acknowledged records that are not in it; -1: no ledger */
+};
+
+struct outcome {
+    struct trace trace;
+    struct outcome_step *steps;
+    size_t step_count;
+    struct outcome_snapshot *snapshots;
+    size_t snapshot_count;
+    char **left;      /* what was still there at the end and had not been before: one line each (invariant 1) */
+    size_t left_count;
+    char *refused;    /* an attempt to freeze or thaw what the scenario did not make; NULL: none */
+    char *broken;     /* the environment does not work: why; NULL: all is well. Nothing else counts then */
+    int64_t longest_stall_us; /* of the workload's writers; 0: no workload */
+    int64_t duration_us;      /* in the world's own time */
+    void *memory;             /* strings of `frozen`, …; of the world */
+    void (*release)(void *memory);
+};
+
+struct world {
+    const char *name;
+    enum scenario_world bit;
+    /* NULL: this machine can play in this world; else why not ("not root", "no /dev/fuse"). */
+    const char *(*lacks)(void);
+    /* NULL: the scenario can be played here; else why not. */
+    const char *(*cannot)(const struct scenario *scenario);
+    /* Plays. Whatever happens, nothing of the scenario is left frozen, mounted, attached or running afterwards, and what
+     * had to be removed by force is in `left`. Free with outcome_free. */
+    void (*play)(const struct scenario *scenario, const struct world_settings *settings, struct outcome *outcome);
+};
+
+extern const struct world world_virtual;
+extern const struct world world_fake;
+extern const struct world world_loop;
+
+void outcome_free(struct outcome *outcome);
+
+#endif
