@@ -73,6 +73,8 @@ struct scenario_script {
     size_t attempt_count;
 };
 
+/* `name`: of the harness's own, in traces ("ScriptRunner" where there is one plugin only); quiesce knows all of them as
+ * ScriptRunner, so worlds tell plugins apart by their scripts' paths. */
 struct scenario_plugin {
     const char *name;
     struct scenario_file config; /* its text is complete: merged over the base, or raw */

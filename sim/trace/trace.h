@@ -54,7 +54,8 @@ struct trace_event {
     int ordinal;        /* scripts: attempt; agent, guardian: how many-th, from 1 */
     int value;
     enum trace_role target;
-    const char *plugin; /* of a script; NULL */
+    const char *plugin; /* of a script: the scenario's name for it, told by the script's path (quiesce calls every
+                           plugin ScriptRunner); NULL */
     const char *volume; /* mount point; NULL */
     const char *text;   /* of a note; NULL */
     int64_t disk_writes; /* freeze done, thaw begins: writes that reached the volume's disk so far; -1: not counted */

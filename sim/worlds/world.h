@@ -41,6 +41,7 @@ struct outcome_snapshot {
     int64_t missing;   /* acknowledged records that are not in it; -1: no ledger */
 };
 
+/* Arrays and strings are malloc'ed and owned, but for those that lie in `memory`. */
 struct outcome {
     struct trace trace;
     struct outcome_step *steps;
