@@ -327,6 +327,34 @@ QZ_TEST(the_nth_call_fails) // that one alone, without effect; VIRTUAL_EVERY: al
     virtual_free(world);
 }
 
+static void tell_twice(struct qz_os *os, void *argument)
+{
+    (void)argument;
+    os->ops->tell_peer(os, 1);
+    os->ops->tell_peer(os, 2);
+}
+
+static void guard_twice(struct qz_os *os, void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 2; i++) {
+        os->ops->guard(os, tell_twice, NULL);
+        wait_for(os, QZ_EVENT_PEER_LOST);
+        os->ops->dismiss(os);
+    }
+}
+
+QZ_TEST(a_fault_can_be_aimed) // at the second guardian, past the first one
+{
+    struct virtual_world *world = virtual_new();
+    virtual_aim(world, 2);
+    virtual_kill_on(world, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER, 1, VIRTUAL_AFTER);
+    CHECK_INT(virtual_run(world, guard_twice, NULL), VIRTUAL_OVER);
+    CHECK_CONTAINS(virtual_trace_text(world), "guardian tell_peer 2");
+    CHECK_CONTAINS(virtual_trace_text(world), "guardian#2 tell_peer 1 = 0\n    0.000000 guardian#2 *killed");
+    virtual_free(world);
+}
+
 static void write_once(struct qz_os *os, void *argument)
 {
     CHECK_INT(os->ops->journal_write(os, "x", 1), 0);
@@ -782,6 +810,33 @@ QZ_TEST(a_dismissal_waits_a_moment) // for a guardian that stands still; not for
     virtual_set_volume(world, DATA, &(struct virtual_volume){.freeze_us = 5 * SECOND});
     CHECK_INT(virtual_run(world, dismiss_stuck, &waited_us), VIRTUAL_OVER);
     CHECK_INT(waited_us, 0);
+    virtual_free(world);
+}
+
+static void say_who_and_wait(struct qz_os *os, void *argument)
+{
+    struct qz_process *self = argument;
+    os->ops->self(os, self);
+    CHECK_INT(wait_until(os, 10 * SECOND).value, SIGTERM);
+    CHECK_INT(since_start_us(os), SECOND);
+}
+
+static void ask_to_end(struct qz_os *os, void *argument)
+{
+    CHECK_INT(os->ops->lock(os), 0);
+    CHECK_INT(os->ops->process_signal(os, argument, SIGTERM), 0);
+    wait_until(os, 2 * SECOND);
+    CU_ASSERT_FALSE(os->ops->process_alive(os, argument));
+    CHECK_INT(os->ops->process_signal(os, argument, SIGTERM), ESRCH);
+}
+
+QZ_TEST(another_quiesce_runs_beside) // and finds and signals the first one by what that is known by
+{
+    struct virtual_world *world = virtual_new();
+    struct qz_process first = {0};
+    virtual_also_run(world, SECOND, ask_to_end, &first);
+    CHECK_INT(virtual_run(world, say_who_and_wait, &first), VIRTUAL_OVER);
+    CHECK_INT(virtual_now_us(world), 2 * SECOND);
     virtual_free(world);
 }
 

@@ -9,6 +9,7 @@ struct fault {
     struct fault *next;
     enum fault_kind kind;
     enum virtual_role role;
+    int ordinal; /* of the process; 0: any */
     enum virtual_op op;
     unsigned nth;
     enum virtual_moment moment;
@@ -33,6 +34,12 @@ static void fault_add(struct virtual_world *world, const struct fault *fault)
         end = &(*end)->next;
     *end = arena_take(&world->arena, sizeof *fault);
     **end = *fault;
+    (*end)->ordinal = world->aim;
+}
+
+void virtual_aim(struct virtual_world *world, int ordinal)
+{
+    world->aim = ordinal;
 }
 
 void virtual_fail(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth, int error)
@@ -72,6 +79,8 @@ static bool strikes(const struct fault *fault, const struct process *process, en
                     enum virtual_moment moment)
 {
     if (fault->used_up || fault->role != process->role || fault->moment != moment)
+        return false;
+    if (fault->ordinal && fault->ordinal != process->ordinal)
         return false;
     if (fault->op != op && fault->op != VIRTUAL_OP_ANY)
         return false;
@@ -156,10 +165,8 @@ static void signal_now(struct virtual_world *world, void *object, uint64_t order
     (void)order;
     const struct fault *fault = object;
     struct process *process = process_of_role(world, fault->role);
-    if (!process || process->state == PROCESS_OVER)
-        return;
-    trace_add(world, process, VIRTUAL_DID_SIGNALED)->value = fault->error;
-    process_post(process, &(struct qz_event){.kind = QZ_EVENT_SIGNAL, .value = fault->error});
+    if (process && process->state != PROCESS_OVER)
+        process_signal(process, fault->error);
 }
 
 static void at(struct virtual_world *world, int64_t at_us,

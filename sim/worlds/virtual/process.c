@@ -150,6 +150,12 @@ void process_post(struct process *process, const struct qz_event *event)
     process->events[(process->event_first + process->event_count++) % process->event_capacity] = *event;
 }
 
+void process_signal(struct process *process, int signal_number)
+{
+    trace_add(process->world, process, VIRTUAL_DID_SIGNALED)->value = signal_number;
+    process_post(process, &(struct qz_event){.kind = QZ_EVENT_SIGNAL, .value = signal_number});
+}
+
 static void take_event(struct process *process, struct qz_event *event)
 {
     if (process->event_count == 0) {
@@ -290,6 +296,7 @@ const struct qz_os_ops virtual_ops = {
     .random_bytes = os_random_bytes,
     .self = os_self,
     .process_alive = os_process_alive,
+    .process_signal = os_process_signal,
     .boot_id = os_boot_id,
     .inspect = os_inspect,
     .read_file = os_read_file,

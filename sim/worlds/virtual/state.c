@@ -1,6 +1,7 @@
 #include "world.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 /* 2024-01-01T00:00:00Z */
@@ -59,12 +60,19 @@ static bool same_process(const struct qz_process *a, const struct qz_process *b)
     return a->pid == b->pid && a->start_time == b->start_time;
 }
 
+static struct process *living(const struct virtual_world *world, const struct qz_process *process)
+{
+    for (struct process *ours = world->processes; ours; ours = ours->next) {
+        if (ours->state != PROCESS_OVER && same_process(&ours->id, process))
+            return ours;
+    }
+    return NULL;
+}
+
 static bool is_there(const struct virtual_world *world, const struct qz_process *process)
 {
-    for (const struct process *ours = world->processes; ours; ours = ours->next) {
-        if (ours->state != PROCESS_OVER && same_process(&ours->id, process))
-            return true;
-    }
+    if (living(world, process))
+        return true;
     for (size_t i = 0; i < world->other_count; i++) {
         if (same_process(&world->others[i], process))
             return true;
@@ -80,6 +88,22 @@ bool os_process_alive(struct qz_os *os, const struct qz_process *asked)
     trace_operation(process, VIRTUAL_OP_PROCESS_ALIVE, NULL, -1, asked->pid, alive);
     leave(process, VIRTUAL_OP_PROCESS_ALIVE);
     return alive;
+}
+
+int os_process_signal(struct qz_os *os, const struct qz_process *asked, int signal_number)
+{
+    struct process *process = process_of(os);
+    struct virtual_world *world = process->world;
+    int error = enter(process, VIRTUAL_OP_PROCESS_SIGNAL);
+    if (!error && !is_there(world, asked))
+        error = ESRCH;
+    struct process *target = error ? NULL : living(world, asked);
+    bool asks = signal_number == SIGTERM || signal_number == SIGINT || signal_number == SIGHUP;
+    if (target && asks)
+        process_signal(target, signal_number);
+    trace_operation(process, VIRTUAL_OP_PROCESS_SIGNAL, NULL, -1, signal_number, -error);
+    leave(process, VIRTUAL_OP_PROCESS_SIGNAL);
+    return error;
 }
 
 const char *os_boot_id(struct qz_os *os)

@@ -132,6 +132,26 @@ enum virtual_end virtual_run(struct virtual_world *world, void (*main)(struct qz
     return end_of_run(world);
 }
 
+struct other {
+    void (*main)(struct qz_os *, void *);
+    void *argument;
+};
+
+static void start_now(struct virtual_world *world, void *object, uint64_t order)
+{
+    (void)order;
+    const struct other *other = object;
+    process_new(world, VIRTUAL_AGENT, other->main, other->argument);
+}
+
+void virtual_also_run(struct virtual_world *world, int64_t at_us, void (*main)(struct qz_os *os, void *argument),
+                      void *argument)
+{
+    struct other *other = arena_take(&world->arena, sizeof *other);
+    *other = (struct other){main, argument};
+    timer_set(world, at_us, start_now, other);
+}
+
 void virtual_pass(struct virtual_world *world, int64_t duration_us)
 {
     schedule_pass(world, world->now_us + duration_us);

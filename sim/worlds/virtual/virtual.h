@@ -133,6 +133,10 @@ void virtual_stream_on(struct virtual_world *world, enum qz_stream stream, const
  * when it strikes, except where nth is VIRTUAL_EVERY. A second guardian counts from 1 again. */
 enum virtual_moment { VIRTUAL_BEFORE, VIRTUAL_AFTER }; /* the operation takes effect */
 
+/* Faults on operations that are set from now on strike only that process of their role (1: a run's first; 0, as at
+ * the beginning: any). */
+void virtual_aim(struct virtual_world *world, int ordinal);
+
 /* volume_start's error comes in its event. Operations that cannot fail: the test program aborts. */
 void virtual_fail(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth, int error);
 /* The operation is entered that much later; the process reacts to nothing meanwhile. */
@@ -168,6 +172,11 @@ void virtual_set_step_limit(struct virtual_world *world, unsigned long steps);
  * that the earlier ones left. */
 enum virtual_end virtual_run(struct virtual_world *world, void (*main)(struct qz_os *os, void *argument),
                              void *argument);
+
+/* At that time another quiesce is started, beside the one that runs then: an agent, too (the last one, then). It may
+ * look and thaw; it starts no children. */
+void virtual_also_run(struct virtual_world *world, int64_t at_us, void (*main)(struct qz_os *os, void *argument),
+                      void *argument);
 
 /* Between runs: lets time go by, for all but the processes of ours that were left. */
 void virtual_pass(struct virtual_world *world, int64_t duration_us);

@@ -163,6 +163,7 @@ struct virtual_world {
     bool hangs;
 
     struct fault *faults;
+    int aim; /* of the faults that are set */
     struct node *root;
     ino_t next_ino;
     struct script *scripts;
@@ -230,6 +231,7 @@ int64_t process_deadline_us(const struct process *process);
 void process_post(struct process *process, const struct qz_event *event);
 void process_kill(struct process *process); /* the running one must yield then, and does not come back */
 void process_stop(struct process *process, int64_t for_us);
+void process_signal(struct process *process, int signal_number); /* one that its os reports as an event */
 struct process *process_of_role(struct virtual_world *world, enum virtual_role role); /* the last; or NULL */
 /* A rule of os.h was broken: remembered, traced; the operation then does what seems least harmful. */
 void violate(struct process *process, const char *rule);
@@ -275,6 +277,7 @@ bool os_is_root(struct qz_os *os);
 int os_random_bytes(struct qz_os *os, void *out, size_t size);
 void os_self(struct qz_os *os, struct qz_process *out);
 bool os_process_alive(struct qz_os *os, const struct qz_process *process);
+int os_process_signal(struct qz_os *os, const struct qz_process *process, int signal_number);
 const char *os_boot_id(struct qz_os *os);
 int os_lock(struct qz_os *os);
 int os_journal_write(struct qz_os *os, const char *text, size_t size);
