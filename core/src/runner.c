@@ -209,7 +209,7 @@ static void start_attempt(struct run *run, struct track *track)
         return;
     }
     struct qz_attempt *attempt = &job->result->attempts[job->result->attempt_count++];
-    *attempt = (struct qz_attempt){.start_us = now_us};
+    *attempt = (struct qz_attempt){0};
     int64_t own_us = now_us + job->config->timeout_s * QZ_US_PER_S;
     track->host_first = run->host_deadline_us < own_us;
     track->deadline_us = track->host_first ? run->host_deadline_us : own_us;
@@ -233,9 +233,13 @@ static void attempt_over(struct run *run, struct track *track)
 {
     struct qz_script_result *result = track->job->result;
     struct qz_attempt *attempt = &result->attempts[result->attempt_count - 1];
-    attempt->duration_us = run->os->ops->now_us(run->os) - attempt->start_us;
-    if (track->timed_out)
+    attempt->duration_us = run->os->ops->now_us(run->os) - track->started_us;
+    if (track->timed_out) {
         attempt->outcome = QZ_ATTEMPT_TIMEOUT;
+    } else if (!track->ended) { /* given up on: SIGKILL is what it will die of */
+        attempt->outcome = QZ_ATTEMPT_SIGNALED;
+        attempt->status = SIGKILL;
+    }
     if (run->interrupted) {
         finish(track, QZ_SCRIPT_FAILED);
         return;
@@ -267,7 +271,7 @@ static void child_ended(struct run *run, struct track *track, const struct qz_ch
     if (track->stage != STAGE_RUNNING)
         return; /* its tree is being ended already */
     if (!end->signaled && end->status == 0) {
-        attempt->duration_us = run->os->ops->now_us(run->os) - attempt->start_us;
+        attempt->duration_us = run->os->ops->now_us(run->os) - track->started_us;
         finish(track, QZ_SCRIPT_SUCCEEDED);
     } else if (run->os->ops->tree_alive(run->os, track->job->slot)) {
         terminate(run, track);
@@ -285,9 +289,11 @@ static void tick_running(struct run *run, struct track *track, int64_t now_us)
         track->timed_out = true;
         terminate(run, track);
     } else if (now_us >= track->progress_us) {
-        track->progress_us += job->config->poll_s * QZ_US_PER_S;
+        int64_t poll_us = job->config->poll_s * QZ_US_PER_S, running_us = now_us - track->started_us;
+        track->progress_us += ((now_us - track->progress_us) / poll_us + 1) * poll_us;
         qz_say(run->os, "%s %s (plugin %s): running for %d s of at most %d s", role_text(job), job->script->path,
-               job->plugin, (int)((now_us - track->started_us) / QZ_US_PER_S), job->config->timeout_s);
+               job->plugin, (int)(running_us / QZ_US_PER_S),
+               (int)((track->deadline_us - track->started_us) / QZ_US_PER_S));
     }
 }
 

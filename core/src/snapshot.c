@@ -237,17 +237,17 @@ int qz_snapshot_run(struct qz_snapshot *snapshot, struct qz_guard *guard, bool g
     const struct qz_options *options = snapshot->options;
     struct qz_attempt *attempt = &snapshot->result->attempt;
     struct course course = {.frozen = guard != NULL};
-    attempt->start_us = os->ops->now_us(os);
+    int64_t start_us = os->ops->now_us(os);
     *snapshot->progress = QZ_SCRIPT_RUNNING;
     /* While frozen, the hold limit ends the freeze, and only then a second one the command. */
     if (!options->snapshot_argv)
-        course.deadline_us = attempt->start_us + options->hold_us;
+        course.deadline_us = start_us + options->hold_us;
     else
-        course.deadline_us = course.frozen ? QZ_NEVER : attempt->start_us + options->hold_limit_us;
+        course.deadline_us = course.frozen ? QZ_NEVER : start_us + options->hold_limit_us;
     if (options->snapshot_argv && !start(snapshot))
         course.over = true;
     follow(snapshot, guard, &course, go_on);
-    attempt->duration_us = os->ops->now_us(os) - attempt->start_us;
+    attempt->duration_us = os->ops->now_us(os) - start_us;
     bool taken = snapshot->result->outcome == QZ_SNAPSHOT_TAKEN;
     if (!taken && options->snapshot_argv) {
         if (guard)

@@ -27,7 +27,6 @@ static struct qz_attempt new_attempt(enum qz_attempt_outcome outcome, int status
 {
     return (struct qz_attempt){.outcome = outcome,
                                .status = status,
-                               .start_us = 1200,
                                .duration_us = 120400,
                                .out = new_tail("", 0),
                                .err = new_tail(err, strlen(err))};

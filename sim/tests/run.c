@@ -156,7 +156,7 @@ static const cJSON *find(const struct run *run, const char *path)
 
 static void miss(const struct run *run, const char *path, const char *wanted)
 {
-    fprintf(stderr, "  no %s at %s in: %s\n  log: %s\n", wanted, path, run->output ? run->output : "(no run)",
+    fprintf(stderr, "  no %s at %s in: %.1500s\n  log: %s\n", wanted, path, run->output ? run->output : "(no run)",
             run->log ? run->log : "");
     CU_FAIL("the JSON result has it");
 }
@@ -235,4 +235,48 @@ const char *run_variable(const struct run *run, const char *path, size_t nth, co
         if (strncmp(start->envp[i], name, length) == 0 && start->envp[i][length] == '=')
             return start->envp[i] + length + 1;
     return NULL;
+}
+
+/* ---- What was done ---------------------------------------------------------------------------------------------- */
+
+int64_t run_started_us(const struct run *run, const char *path, size_t nth)
+{
+    const struct virtual_start *start = run_start(run, path, nth);
+    return start ? start->at_us : -1;
+}
+
+int64_t run_ended_us(const struct run *run, const char *path, size_t nth)
+{
+    const struct virtual_start *start = run_start(run, path, nth);
+    return start && start->end_us != QZ_NEVER ? start->end_us : -1;
+}
+
+int64_t run_logged_us(const struct run *run, const char *part, size_t nth)
+{
+    size_t count;
+    const struct virtual_entry *trace = virtual_trace(run->world, &count);
+    for (size_t i = 0; i < count; i++)
+        if (trace[i].what == VIRTUAL_OP_PRINT && trace[i].value == QZ_STREAM_LOG && strstr(trace[i].text, part) &&
+            nth-- == 0)
+            return trace[i].at_us;
+    return -1;
+}
+
+size_t run_calls(const struct run *run, enum virtual_role role, enum virtual_op op)
+{
+    size_t count, calls = 0;
+    const struct virtual_entry *trace = virtual_trace(run->world, &count);
+    for (size_t i = 0; i < count; i++)
+        calls += trace[i].what == op && trace[i].role == role;
+    return calls;
+}
+
+int64_t run_signaled_us(const struct run *run, int slot, int signal_number)
+{
+    size_t count;
+    const struct virtual_entry *trace = virtual_trace(run->world, &count);
+    for (size_t i = 0; i < count; i++)
+        if (trace[i].what == VIRTUAL_OP_TREE_SIGNAL && trace[i].slot == slot && trace[i].value == signal_number)
+            return trace[i].at_us;
+    return -1;
 }

@@ -2,7 +2,7 @@
  *
  *     struct run *run = run_new(2);
  *     run_config(run, "\"preScriptNoOfRetries\": 1");
- *     virtual_set_script(run->world, RUN_PRE, (struct virtual_attempt[]){{.status = 1}, {.status = 0}}, 2);
+ *     RUN_SCRIPT(run, RUN_PRE, {.status = 1}, {.status = 0});
  *     CHECK_INT(run_quiesce(run, "run --format json -- " RUN_SNAP), QZ_EXIT_APPLICATION);
  *     CHECK_STRING(run_text(run, "scripts.0.attempts.1.outcome"), "exited");
  *     run_free(run);
@@ -65,8 +65,13 @@ void run_plugin(struct run *run, int n, const char *members);
 /* A plugin host file with `count` plugins as run_plugin makes them (it makes them, with `members` for each). */
 void run_plugins(struct run *run, int count, int timeout_s, const char *members);
 
-/* The snapshot command, `quiesce status` … by its words: everything after `quiesce`, split at blanks. Returns the exit
- * status, -1 if there came none. What the run before had printed is forgotten. */
+/* What `path` does at its first, second, … start: rows of struct virtual_attempt. */
+#define RUN_SCRIPT(run, path, ...)                                                       \
+    virtual_set_script((run)->world, path, (const struct virtual_attempt[]){__VA_ARGS__}, \
+                       sizeof((const struct virtual_attempt[]){__VA_ARGS__}) / sizeof(struct virtual_attempt))
+
+/* Calls quiesce with `words`: everything after `quiesce`, split at blanks. Returns the exit status, -1 if there came
+ * none. What the run before had printed is forgotten. */
 int run_quiesce(struct run *run, const char *words);
 
 /* Values of the JSON result by path, as in "scripts.0.attempts.1.exit_code". A path that leads nowhere, or to another
@@ -86,5 +91,16 @@ const char *run_variable(const struct run *run, const char *path, size_t nth, co
 
 /* The nth start (from 0) of `path`, or NULL. */
 const struct virtual_start *run_start(const struct run *run, const char *path, size_t nth);
+
+/* When the nth start (from 0) of `path` came, and when its first process ended; -1: it did not. */
+int64_t run_started_us(const struct run *run, const char *path, size_t nth);
+int64_t run_ended_us(const struct run *run, const char *path, size_t nth);
+
+/* The nth line (from 0) of the whole log that contains `part`: when it was printed, -1: there is none. */
+int64_t run_logged_us(const struct run *run, const char *part, size_t nth);
+
+/* How often `op` was done by processes of `role`, and when a signal was first sent to slot's tree (-1: never). */
+size_t run_calls(const struct run *run, enum virtual_role role, enum virtual_op op);
+int64_t run_signaled_us(const struct run *run, int slot, int signal_number);
 
 #endif

@@ -27,7 +27,6 @@ enum qz_attempt_outcome { QZ_ATTEMPT_EXITED, QZ_ATTEMPT_SIGNALED, QZ_ATTEMPT_TIM
 struct qz_attempt {
     enum qz_attempt_outcome outcome;
     int status;
-    int64_t start_us;
     int64_t duration_us;
     struct qz_tail *out; /* owned; NULL if it was not started */
     struct qz_tail *err;
