@@ -25,6 +25,7 @@ enum scenario_world {
     SCENARIO_LOOP = 1 << 2,
     SCENARIO_WORLDS = 7,
 };
+#define SCENARIO_WORLD_COUNT 3 /* the bits above, from the lowest */
 
 /* Where something stands in the file, for messages. */
 struct scenario_place {
@@ -66,8 +67,11 @@ struct scenario_attempt {
 };
 
 /* `attempts`: what the first, second, … start does; the last row serves all later ones; count 0 only with file.text,
- * a program written out in the scenario, which the virtual world cannot run. */
+ * a program written out in the scenario, which the virtual world cannot run, or where there is no regular file.
+ * `location`: the path in the config, by which quiesce starts it and worlds tell scripts apart; file.path unless a
+ * symbolic link of the scenario leads there. */
 struct scenario_script {
+    const char *location;
     struct scenario_file file;
     const struct scenario_attempt *attempts;
     size_t attempt_count;
@@ -100,6 +104,7 @@ struct scenario_volume {
     const char *const *subvolumes; /* btrfs: mount points of subvolumes */
     size_t subvolume_count;
     bool frozen_by_other; /* from the beginning; must be so at the end */
+    bool covered;         /* a tmpfs is mounted on top of it from the beginning */
     int disk;             /* which whole disk (1, 2, …): virtual; in real worlds each volume is a disk */
 };
 
@@ -136,12 +141,13 @@ enum scenario_action_kind {
     SCENARIO_OTHER_FREEZE, /* somebody else freezes `volume` … */
     SCENARIO_OTHER_THAW,
     SCENARIO_MOUNT_OVER, /* a tmpfs is mounted on top of `volume` */
-    SCENARIO_UNMOUNT,    /* lazily if busy */
+    SCENARIO_UNMOUNT,    /* `volume`, lazily if busy */
     SCENARIO_RELEASE,    /* the operation of quiesce's on `volume` that a fault holds goes on */
     SCENARIO_REPLACE,    /* the file `path` is replaced by another one with the same name, owner, mode and text */
     SCENARIO_CHMOD,      /* `path` gets `mode` */
 };
 
+/* Both: two signals, the agent's first, with nothing between. */
 enum scenario_target { SCENARIO_AGENT = 1, SCENARIO_GUARDIAN = 2, SCENARIO_BOTH = 3, SCENARIO_SNAPSHOT = 4 };
 
 /* Something done at a point: right after the `nth` line of the trace that matches `when` (fnmatch; an operation that
@@ -149,7 +155,7 @@ enum scenario_target { SCENARIO_AGENT = 1, SCENARIO_GUARDIAN = 2, SCENARIO_BOTH 
 struct scenario_action {
     const char *when;  /* NULL: at `after_us` since the step's start */
     int nth;           /* from 1 */
-    int64_t after_us;  /* after that line */
+    int64_t after_us;  /* after that line, or after the step's start */
     enum scenario_action_kind kind;
     enum scenario_target target;
     int signal;
@@ -171,6 +177,7 @@ struct scenario_duration {
 /* NULL or negative: not asked. */
 struct scenario_expect {
     int exit;
+    int signal; /* the command dies by it; 0: not asked */
     const char *consistency;
     const char *const *errors; /* names, all of them in order; NULL: not asked */
     size_t error_count;
@@ -192,6 +199,8 @@ struct scenario_expect {
     struct scenario_place place;
 };
 
+/* Where a run, a check or a freeze says nothing of --format, "--format json" is in `argv` all the same, so that
+ * standard output is the result. */
 struct scenario_step {
     const char *const *argv; /* of quiesce, without its name; NULL-terminated */
     size_t argc;
@@ -210,6 +219,7 @@ struct scenario {
     const char *const *tags;
     size_t tag_count;
     unsigned worlds;         /* bits: where it may run, from the file's "worlds" and from what it asks for */
+    const char *why_not[SCENARIO_WORLD_COUNT]; /* of each world that is not among them: one reason */
     const char *const *needs; /* beyond that: "fs:xfs", "program:sqlite3" */
     size_t need_count;
     int64_t timeout_us;      /* of the whole, in real time */
@@ -245,12 +255,24 @@ struct scenario_mistake {
     char line[1024];
 };
 
-/* Reads one file and expands its matrix. `root`: the folder below which names count. False: `mistake` says why, and
- * the set is unchanged. Free with scenario_set_free. */
+/* Reads one file and expands its matrix. `root`: the folder below which names count ("scenarios"). False: `mistake`
+ * says why, and the set is as it was. Free with scenario_set_free. */
 bool scenario_read(struct scenario_set *set, const char *root, const char *file, struct scenario_mistake *mistake);
 /* The same from memory; `file` names it in messages. */
 bool scenario_parse(struct scenario_set *set, const char *root, const char *file, const char *text, size_t size,
                     struct scenario_mistake *mistake);
 void scenario_set_free(struct scenario_set *set);
+
+/* The nearest folder at or above `path` that holds scenario.schema.json, or a folder "scenarios" in it that does: the
+ * root. The caller frees. NULL: there is none. */
+char *scenario_find_root(const char *path);
+/* Calls `found` for each scenario file at or below `path`, in the order of their names; other files are passed over.
+ * `found` returns false to end it. Returns 0 or an errno (`path` is not there, or cannot be read). */
+int scenario_walk(const char *path, bool (*found)(const char *file, void *argument), void *argument);
+
+const char *scenario_world_name(enum scenario_world world);
+/* The line that an action leaves in the trace: "KILL to agent", "other thaw /data ok" (if it worked), "mount over
+ * /data", "unmount /data", "release /data", "replace /opt/app/pre.sh", "chmod /opt/app/pre.sh 0777". Returns `line`. */
+char *scenario_action_line(const struct scenario_action *action, char *line, size_t size);
 
 #endif
