@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -81,7 +81,7 @@ static void child_ends(struct tree *tree, int signal_number)
     int number = signal_number ? signal_number : attempt->signal;
     tree->start.end_us = world->now_us;
     tree->start.end = (struct qz_child_end){.signaled = number != 0, .status = number ? number : attempt->status};
-    struct virtual_entry *entry = trace_add(world, NULL, VIRTUAL_DID_CHILD_ENDS);
+    struct virtual_entry *entry = entry_add(world, NULL, VIRTUAL_DID_CHILD_ENDS);
     entry->slot = tree->start.slot;
     entry->text = tree->start.path;
     entry->detail = number ? -number : attempt->status;
@@ -102,7 +102,7 @@ static void member_ends(struct virtual_world *world, void *object, uint64_t orde
         child_ends(tree, member->ending_signal);
         return;
     }
-    struct virtual_entry *entry = trace_add(world, NULL, VIRTUAL_DID_MEMBER_ENDS);
+    struct virtual_entry *entry = entry_add(world, NULL, VIRTUAL_DID_MEMBER_ENDS);
     entry->slot = tree->start.slot;
     entry->text = tree->start.path;
     entry->detail = -member->ending_signal;
@@ -255,7 +255,7 @@ int os_child_start(struct qz_os *os, const struct qz_child_spec *spec)
         error = refuse(world, spec, attempt);
     if (!error)
         bear(process, spec, attempt ? attempt : &default_attempt);
-    trace_operation(process, VIRTUAL_OP_CHILD_START, spec->path, spec->slot, 0, -error);
+    entry_operation(process, VIRTUAL_OP_CHILD_START, spec->path, spec->slot, 0, -error);
     leave(process, VIRTUAL_OP_CHILD_START);
     return error;
 }
@@ -272,7 +272,7 @@ void os_tree_signal(struct qz_os *os, int slot, int signal_number)
     const struct tree *tree = tree_in(process->world, slot);
     for (size_t i = 0; tree && i < tree->member_count; i++)
         member_signal(&tree->members[i], signal_number);
-    trace_operation(process, VIRTUAL_OP_TREE_SIGNAL, NULL, slot, signal_number, 0);
+    entry_operation(process, VIRTUAL_OP_TREE_SIGNAL, NULL, slot, signal_number, 0);
     leave(process, VIRTUAL_OP_TREE_SIGNAL);
 }
 
@@ -282,7 +282,7 @@ bool os_tree_alive(struct qz_os *os, int slot)
     enter(process, VIRTUAL_OP_TREE_ALIVE);
     const struct tree *tree = tree_in(process->world, slot);
     bool alive = tree && tree->alive > 0;
-    trace_operation(process, VIRTUAL_OP_TREE_ALIVE, NULL, slot, 0, alive);
+    entry_operation(process, VIRTUAL_OP_TREE_ALIVE, NULL, slot, 0, alive);
     leave(process, VIRTUAL_OP_TREE_ALIVE);
     return alive;
 }

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +89,7 @@ static bool strikes(const struct fault *fault, const struct process *process, en
 
 static void delay(struct process *process, int64_t duration_us)
 {
-    trace_add(process->world, process, VIRTUAL_DID_DELAYED)->value = duration_us;
+    entry_add(process->world, process, VIRTUAL_DID_DELAYED)->value = duration_us;
     process->state = PROCESS_DELAYED;
     process->deadline_us = time_add(process->world->now_us, duration_us);
     schedule_yield(process);

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -324,7 +324,7 @@ int os_inspect(struct qz_os *os, const char *path, struct qz_path_facts *facts)
     const struct node *last = walk.nodes[walk.count - 1];
     if (!result && !error && last->kind == QZ_STEP_REGULAR)
         facts->handle = open_file(process, last);
-    trace_operation(process, VIRTUAL_OP_INSPECT, path, -1, 0, -error);
+    entry_operation(process, VIRTUAL_OP_INSPECT, path, -1, 0, -error);
     leave(process, VIRTUAL_OP_INSPECT);
     return result;
 }
@@ -348,7 +348,7 @@ ssize_t os_read_file(struct qz_os *os, int handle, char *buffer, size_t capacity
     if (!error)
         memcpy(buffer, node->content, node->size);
     ssize_t result = error ? -(ssize_t)error : (ssize_t)node->size;
-    trace_operation(process, VIRTUAL_OP_READ_FILE, node ? node->name : NULL, -1, handle, result);
+    entry_operation(process, VIRTUAL_OP_READ_FILE, node ? node->name : NULL, -1, handle, result);
     leave(process, VIRTUAL_OP_READ_FILE);
     return result;
 }
@@ -360,7 +360,7 @@ void os_close_file(struct qz_os *os, int handle)
     const struct node *node = opened(process, handle);
     if (node)
         process->open_files[handle - FIRST_HANDLE] = NULL;
-    trace_operation(process, VIRTUAL_OP_CLOSE_FILE, node ? node->name : NULL, -1, handle, 0);
+    entry_operation(process, VIRTUAL_OP_CLOSE_FILE, node ? node->name : NULL, -1, handle, 0);
     leave(process, VIRTUAL_OP_CLOSE_FILE);
 }
 
@@ -407,7 +407,7 @@ int os_write_file(struct qz_os *os, const char *path, const char *text, size_t s
         mounts_write_to(process, path);
         error = write_node(process->world, path, text, size, mode, replace);
     }
-    trace_operation(process, VIRTUAL_OP_WRITE_FILE, path, -1, (int64_t)size, -error);
+    entry_operation(process, VIRTUAL_OP_WRITE_FILE, path, -1, (int64_t)size, -error);
     leave(process, VIRTUAL_OP_WRITE_FILE);
     return error;
 }
@@ -432,7 +432,7 @@ int os_make_directory(struct qz_os *os, const char *path, mode_t mode)
         mounts_write_to(process, path);
         error = make_node(process->world, path, mode);
     }
-    trace_operation(process, VIRTUAL_OP_MAKE_DIRECTORY, path, -1, mode, -error);
+    entry_operation(process, VIRTUAL_OP_MAKE_DIRECTORY, path, -1, mode, -error);
     leave(process, VIRTUAL_OP_MAKE_DIRECTORY);
     return error;
 }
@@ -453,7 +453,7 @@ int os_remove(struct qz_os *os, const char *path)
         else if (!error)
             error = ENOENT;
     }
-    trace_operation(process, VIRTUAL_OP_REMOVE, path, -1, 0, -error);
+    entry_operation(process, VIRTUAL_OP_REMOVE, path, -1, 0, -error);
     leave(process, VIRTUAL_OP_REMOVE);
     return error;
 }

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -133,7 +133,7 @@ void mounts_write_to(struct process *process, const char *path)
     struct superblock *superblock = mounts_under(process->world, path);
     if (!superblock || !superblock->frozen)
         return;
-    trace_add(process->world, process, VIRTUAL_DID_BLOCKED)->text = arena_string(&process->world->arena, path);
+    entry_add(process->world, process, VIRTUAL_DID_BLOCKED)->text = arena_string(&process->world->arena, path);
     process->blocked_on = superblock;
     process->state = PROCESS_BLOCKED;
     schedule_yield(process);
@@ -184,7 +184,7 @@ int os_list_mounts(struct qz_os *os, struct qz_mount_table *table)
     int error = enter(process, VIRTUAL_OP_LIST_MOUNTS);
     if (!error)
         error = copy_table(process->world, table);
-    trace_operation(process, VIRTUAL_OP_LIST_MOUNTS, NULL, -1, (int64_t)table->count, -error);
+    entry_operation(process, VIRTUAL_OP_LIST_MOUNTS, NULL, -1, (int64_t)table->count, -error);
     leave(process, VIRTUAL_OP_LIST_MOUNTS);
     return error;
 }
@@ -213,7 +213,7 @@ int os_volume_open(struct qz_os *os, int slot, const struct qz_mount *row)
         error = ESTALE;
     if (!error)
         put_in_slot(process, slot, mount->superblock);
-    trace_operation(process, VIRTUAL_OP_VOLUME_OPEN, row->mount_point, slot, (int64_t)row->dev, -error);
+    entry_operation(process, VIRTUAL_OP_VOLUME_OPEN, row->mount_point, slot, (int64_t)row->dev, -error);
     leave(process, VIRTUAL_OP_VOLUME_OPEN);
     return error;
 }
@@ -229,7 +229,7 @@ int os_volume_recover(struct qz_os *os, int slot, const char *mount_point, dev_t
         error = ENOENT;
     if (!error)
         put_in_slot(process, slot, mount->superblock);
-    trace_operation(process, VIRTUAL_OP_VOLUME_RECOVER, mount_point, slot, (int64_t)dev, -error);
+    entry_operation(process, VIRTUAL_OP_VOLUME_RECOVER, mount_point, slot, (int64_t)dev, -error);
     leave(process, VIRTUAL_OP_VOLUME_RECOVER);
     return error;
 }
@@ -240,7 +240,7 @@ int os_volumes_arm(struct qz_os *os, int count)
     int error = enter(process, VIRTUAL_OP_VOLUMES_ARM);
     if (!error)
         process->armed = (size_t)count;
-    trace_operation(process, VIRTUAL_OP_VOLUMES_ARM, NULL, -1, count, -error);
+    entry_operation(process, VIRTUAL_OP_VOLUMES_ARM, NULL, -1, count, -error);
     leave(process, VIRTUAL_OP_VOLUMES_ARM);
     return error;
 }
@@ -253,6 +253,6 @@ void os_volumes_close(struct qz_os *os)
     process->slot_count = 0;
     process->armed = 0;
     process->generation++;
-    trace_operation(process, VIRTUAL_OP_VOLUMES_CLOSE, NULL, -1, 0, 0);
+    entry_operation(process, VIRTUAL_OP_VOLUMES_CLOSE, NULL, -1, 0, 0);
     leave(process, VIRTUAL_OP_VOLUMES_CLOSE);
 }

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 /* How long dismiss waits for a guardian to end. */
 #define DISMISS_US (100 * INT64_C(1000))
@@ -8,7 +8,7 @@ void violate(struct process *process, const char *rule)
     struct virtual_world *world = process->world;
     if (!world->violation)
         world->violation = rule;
-    trace_add(world, process, VIRTUAL_DID_VIOLATION)->text = rule;
+    entry_add(world, process, VIRTUAL_DID_VIOLATION)->text = rule;
 }
 
 /* ---- Life and death ---------------------------------------------------------------------------------------------- */
@@ -31,7 +31,7 @@ static void run(void *argument)
 {
     struct process *process = argument;
     process->main(&process->os, process->argument);
-    trace_add(process->world, process, VIRTUAL_DID_ENDS);
+    entry_add(process->world, process, VIRTUAL_DID_ENDS);
     process->world->files_left_open += process->open_file_count;
     for (size_t i = 0; i < process->open_file_count; i++)
         process->world->files_left_open -= process->open_files[i] == NULL;
@@ -58,13 +58,13 @@ struct process *process_new(struct virtual_world *world, enum virtual_role role,
         world->agent = process;
     else
         world->guardian = process;
-    trace_add(world, process, VIRTUAL_DID_STARTS);
+    entry_add(world, process, VIRTUAL_DID_STARTS);
     return process;
 }
 
 void process_kill(struct process *process)
 {
-    trace_add(process->world, process, VIRTUAL_DID_KILLED);
+    entry_add(process->world, process, VIRTUAL_DID_KILLED);
     process->killed = true;
     over(process);
 }
@@ -75,14 +75,14 @@ static void continue_now(struct virtual_world *world, void *object, uint64_t ord
     struct process *process = object;
     if (process->state == PROCESS_OVER || !process->stopped)
         return;
-    trace_add(world, process, VIRTUAL_DID_CONTINUED);
+    entry_add(world, process, VIRTUAL_DID_CONTINUED);
     process->stopped = false;
 }
 
 void process_stop(struct process *process, int64_t for_us)
 {
     struct virtual_world *world = process->world;
-    trace_add(world, process, VIRTUAL_DID_STOPPED)->value = for_us;
+    entry_add(world, process, VIRTUAL_DID_STOPPED)->value = for_us;
     process->stopped = true;
     timer_set(world, time_add(world->now_us, for_us), continue_now, process);
 }
@@ -152,7 +152,7 @@ void process_post(struct process *process, const struct qz_event *event)
 
 void process_signal(struct process *process, int signal_number)
 {
-    trace_add(process->world, process, VIRTUAL_DID_SIGNALED)->value = signal_number;
+    entry_add(process->world, process, VIRTUAL_DID_SIGNALED)->value = signal_number;
     process_post(process, &(struct qz_event){.kind = QZ_EVENT_SIGNAL, .value = signal_number});
 }
 
@@ -169,7 +169,7 @@ static void take_event(struct process *process, struct qz_event *event)
 
 static void trace_wait(struct process *process, int64_t deadline_us, const struct qz_event *event)
 {
-    struct virtual_entry *entry = trace_add(process->world, process, VIRTUAL_OP_WAIT);
+    struct virtual_entry *entry = entry_add(process->world, process, VIRTUAL_OP_WAIT);
     entry->value = deadline_us == QZ_NEVER ? QZ_NEVER : deadline_us - VIRTUAL_START_US;
     entry->result = event->kind;
     entry->slot = event->kind == QZ_EVENT_CHILD || event->kind == QZ_EVENT_VOLUME ? event->slot : -1;
@@ -204,7 +204,7 @@ static void *os_share(struct qz_os *os, size_t size)
     struct process *process = process_of(os);
     int error = enter(process, VIRTUAL_OP_SHARE);
     void *memory = error ? NULL : arena_take(&process->world->arena, size);
-    trace_operation(process, VIRTUAL_OP_SHARE, NULL, -1, (int64_t)size, -error);
+    entry_operation(process, VIRTUAL_OP_SHARE, NULL, -1, (int64_t)size, -error);
     leave(process, VIRTUAL_OP_SHARE);
     return memory;
 }
@@ -233,7 +233,7 @@ static int os_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void
         inherit(guardian, process);
         process->guardian = guardian;
     }
-    trace_operation(process, VIRTUAL_OP_GUARD, NULL, -1, 0, -error);
+    entry_operation(process, VIRTUAL_OP_GUARD, NULL, -1, 0, -error);
     leave(process, VIRTUAL_OP_GUARD);
     return error;
 }
@@ -253,7 +253,7 @@ static void os_dismiss(struct qz_os *os)
         schedule_yield(process);
         process->state = PROCESS_READY;
     }
-    trace_operation(process, VIRTUAL_OP_DISMISS, NULL, -1, 0, 0);
+    entry_operation(process, VIRTUAL_OP_DISMISS, NULL, -1, 0, 0);
     leave(process, VIRTUAL_OP_DISMISS);
 }
 
@@ -264,7 +264,7 @@ static void os_tell_peer(struct qz_os *os, int byte)
     struct process *peer = peer_of(process);
     if (peer)
         process_post(peer, &(struct qz_event){.kind = QZ_EVENT_MESSAGE, .value = byte});
-    trace_operation(process, VIRTUAL_OP_TELL_PEER, NULL, -1, byte, 0);
+    entry_operation(process, VIRTUAL_OP_TELL_PEER, NULL, -1, byte, 0);
     leave(process, VIRTUAL_OP_TELL_PEER);
 }
 
@@ -273,7 +273,7 @@ static void os_guardian(struct qz_os *os, struct qz_process *out)
     struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_GUARDIAN);
     *out = process->guardian ? process->guardian->id : (struct qz_process){0};
-    trace_operation(process, VIRTUAL_OP_GUARDIAN, NULL, -1, 0, out->pid);
+    entry_operation(process, VIRTUAL_OP_GUARDIAN, NULL, -1, 0, out->pid);
     leave(process, VIRTUAL_OP_GUARDIAN);
 }
 
@@ -283,7 +283,7 @@ static bool os_peer_gone(struct qz_os *os)
     enter(process, VIRTUAL_OP_PEER_GONE);
     const struct process *peer = peer_of(process);
     bool gone = !peer || (peer->state == PROCESS_OVER && peer->operations == 0);
-    trace_operation(process, VIRTUAL_OP_PEER_GONE, NULL, -1, 0, gone);
+    entry_operation(process, VIRTUAL_OP_PEER_GONE, NULL, -1, 0, gone);
     leave(process, VIRTUAL_OP_PEER_GONE);
     return gone;
 }

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 int64_t time_add(int64_t a_us, int64_t b_us)
 {
@@ -99,6 +99,8 @@ static int64_t next_moment(const struct virtual_world *world, bool *alive)
 struct process *schedule_next(struct virtual_world *world)
 {
     while (!world->hangs) {
+        if (world->observe)
+            world->observe(world->observer);
         fire_due(world);
         struct process *next = whose_turn(world);
         if (next)

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,7 +12,7 @@ int64_t os_wall_us(struct qz_os *os)
     struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_WALL_US);
     int64_t wall_us = WALL_START_US + process->world->now_us;
-    trace_operation(process, VIRTUAL_OP_WALL_US, NULL, -1, 0, wall_us);
+    entry_operation(process, VIRTUAL_OP_WALL_US, NULL, -1, 0, wall_us);
     leave(process, VIRTUAL_OP_WALL_US);
     return wall_us;
 }
@@ -21,7 +21,7 @@ bool os_is_root(struct qz_os *os)
 {
     struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_IS_ROOT);
-    trace_operation(process, VIRTUAL_OP_IS_ROOT, NULL, -1, 0, process->world->is_root);
+    entry_operation(process, VIRTUAL_OP_IS_ROOT, NULL, -1, 0, process->world->is_root);
     leave(process, VIRTUAL_OP_IS_ROOT);
     return process->world->is_root;
 }
@@ -41,7 +41,7 @@ int os_random_bytes(struct qz_os *os, void *out, size_t size)
     int error = enter(process, VIRTUAL_OP_RANDOM_BYTES);
     for (size_t i = 0; i < size && !error; i++)
         ((unsigned char *)out)[i] = (unsigned char)next_random(process->world);
-    trace_operation(process, VIRTUAL_OP_RANDOM_BYTES, NULL, -1, (int64_t)size, -error);
+    entry_operation(process, VIRTUAL_OP_RANDOM_BYTES, NULL, -1, (int64_t)size, -error);
     leave(process, VIRTUAL_OP_RANDOM_BYTES);
     return error;
 }
@@ -51,7 +51,7 @@ void os_self(struct qz_os *os, struct qz_process *out)
     struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_SELF);
     *out = process->id;
-    trace_operation(process, VIRTUAL_OP_SELF, NULL, -1, 0, out->pid);
+    entry_operation(process, VIRTUAL_OP_SELF, NULL, -1, 0, out->pid);
     leave(process, VIRTUAL_OP_SELF);
 }
 
@@ -85,7 +85,7 @@ bool os_process_alive(struct qz_os *os, const struct qz_process *asked)
     struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_PROCESS_ALIVE);
     bool alive = is_there(process->world, asked);
-    trace_operation(process, VIRTUAL_OP_PROCESS_ALIVE, NULL, -1, asked->pid, alive);
+    entry_operation(process, VIRTUAL_OP_PROCESS_ALIVE, NULL, -1, asked->pid, alive);
     leave(process, VIRTUAL_OP_PROCESS_ALIVE);
     return alive;
 }
@@ -101,7 +101,7 @@ int os_process_signal(struct qz_os *os, const struct qz_process *asked, int sign
     bool asks = signal_number == SIGTERM || signal_number == SIGINT || signal_number == SIGHUP;
     if (target && asks)
         process_signal(target, signal_number);
-    trace_operation(process, VIRTUAL_OP_PROCESS_SIGNAL, NULL, -1, signal_number, -error);
+    entry_operation(process, VIRTUAL_OP_PROCESS_SIGNAL, NULL, -1, signal_number, -error);
     leave(process, VIRTUAL_OP_PROCESS_SIGNAL);
     return error;
 }
@@ -110,7 +110,7 @@ const char *os_boot_id(struct qz_os *os)
 {
     struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_BOOT_ID);
-    trace_operation(process, VIRTUAL_OP_BOOT_ID, process->world->boot_id, -1, 0, 0);
+    entry_operation(process, VIRTUAL_OP_BOOT_ID, process->world->boot_id, -1, 0, 0);
     leave(process, VIRTUAL_OP_BOOT_ID);
     return process->world->boot_id;
 }
@@ -137,7 +137,7 @@ int os_lock(struct qz_os *os)
         error = EWOULDBLOCK;
     if (!error)
         process->holds_lock = true;
-    trace_operation(process, VIRTUAL_OP_LOCK, NULL, -1, 0, -error);
+    entry_operation(process, VIRTUAL_OP_LOCK, NULL, -1, 0, -error);
     leave(process, VIRTUAL_OP_LOCK);
     return error;
 }
@@ -152,7 +152,7 @@ int os_journal_write(struct qz_os *os, const char *text, size_t size)
         world->journal = size > 0 ? arena_bytes(&world->arena, text, size) : "";
         world->journal_size = size;
     }
-    trace_operation(process, VIRTUAL_OP_JOURNAL_WRITE, NULL, -1, (int64_t)size, -error);
+    entry_operation(process, VIRTUAL_OP_JOURNAL_WRITE, NULL, -1, (int64_t)size, -error);
     leave(process, VIRTUAL_OP_JOURNAL_WRITE);
     return error;
 }
@@ -167,7 +167,7 @@ ssize_t os_journal_read(struct qz_os *os, char *buffer, size_t capacity)
     if (!error)
         memcpy(buffer, world->journal, world->journal_size);
     ssize_t result = error ? -(ssize_t)error : (ssize_t)world->journal_size;
-    trace_operation(process, VIRTUAL_OP_JOURNAL_READ, NULL, -1, 0, result);
+    entry_operation(process, VIRTUAL_OP_JOURNAL_READ, NULL, -1, 0, result);
     leave(process, VIRTUAL_OP_JOURNAL_READ);
     return result;
 }
@@ -176,7 +176,7 @@ const char *os_state_directory(struct qz_os *os)
 {
     struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_STATE_DIRECTORY);
-    trace_operation(process, VIRTUAL_OP_STATE_DIRECTORY, NULL, -1, 0, 0);
+    entry_operation(process, VIRTUAL_OP_STATE_DIRECTORY, NULL, -1, 0, 0);
     leave(process, VIRTUAL_OP_STATE_DIRECTORY);
     return VIRTUAL_STATE_DIRECTORY;
 }
@@ -207,7 +207,7 @@ void os_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t 
         mounts_write_to(process, on);
     if (!error)
         append(world, stream, text, size);
-    struct virtual_entry *entry = trace_add(world, process, VIRTUAL_OP_PRINT);
+    struct virtual_entry *entry = entry_add(world, process, VIRTUAL_OP_PRINT);
     entry->text = arena_bytes(&world->arena, text, size);
     entry->value = stream;
     entry->result = -error;
@@ -219,7 +219,7 @@ bool os_is_terminal(struct qz_os *os, enum qz_stream stream)
     struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_IS_TERMINAL);
     bool is_terminal = process->world->terminal[stream];
-    trace_operation(process, VIRTUAL_OP_IS_TERMINAL, NULL, -1, stream, is_terminal);
+    entry_operation(process, VIRTUAL_OP_IS_TERMINAL, NULL, -1, stream, is_terminal);
     leave(process, VIRTUAL_OP_IS_TERMINAL);
     return is_terminal;
 }

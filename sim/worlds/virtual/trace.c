@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ const char *virtual_op_name(enum virtual_op op)
     return op_names[op];
 }
 
-struct virtual_entry *trace_add(struct virtual_world *world, const struct process *process, enum virtual_op what)
+struct virtual_entry *entry_add(struct virtual_world *world, const struct process *process, enum virtual_op what)
 {
     if (world->trace_count == world->trace_capacity) {
         size_t capacity = world->trace_capacity ? world->trace_capacity * 2 : 128;
@@ -36,10 +36,10 @@ struct virtual_entry *trace_add(struct virtual_world *world, const struct proces
     return entry;
 }
 
-void trace_operation(struct process *process, enum virtual_op op, const char *text, int slot, int64_t value,
+void entry_operation(struct process *process, enum virtual_op op, const char *text, int slot, int64_t value,
                      int64_t result)
 {
-    struct virtual_entry *entry = trace_add(process->world, process, op);
+    struct virtual_entry *entry = entry_add(process->world, process, op);
     entry->text = text ? arena_string(&process->world->arena, text) : NULL;
     entry->slot = slot;
     entry->value = value;

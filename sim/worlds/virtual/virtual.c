@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +93,12 @@ void virtual_lock_by_other(struct virtual_world *world, int64_t until_us)
 }
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */
+
+void virtual_observe(struct virtual_world *world, void (*observe)(void *observer), void *observer)
+{
+    world->observe = observe;
+    world->observer = observer;
+}
 
 void virtual_set_step_limit(struct virtual_world *world, unsigned long steps)
 {

@@ -121,6 +121,11 @@ void virtual_add_mount(struct virtual_world *world, const struct qz_mount *mount
 /* The plain case: ext4 on a disk of its own, whose device is `dev`. */
 void virtual_add_ext4(struct virtual_world *world, const char *mount_point, dev_t dev);
 void virtual_set_volume(struct virtual_world *world, dev_t dev, const struct virtual_volume *behaviour);
+/* The nth `op` of quiesce's on the superblock (from 1) is begun only `delay_us` later (QZ_NEVER: when it is released), and
+ * fails then, unless `error` is 0. */
+void virtual_fault_volume(struct virtual_world *world, dev_t dev, enum qz_volume_op op, unsigned nth, int error,
+                          int64_t delay_us);
+void virtual_release_volume(struct virtual_world *world, dev_t dev);
 void virtual_foreign_freeze(struct virtual_world *world, dev_t dev, int64_t at_us);
 void virtual_foreign_thaw(struct virtual_world *world, dev_t dev, int64_t at_us);
 void virtual_unmount_at(struct virtual_world *world, const char *mount_point, int64_t at_us); /* its topmost mount */
@@ -152,6 +157,10 @@ void virtual_stop_on(struct virtual_world *world, enum virtual_role role, enum v
 void virtual_stop_at(struct virtual_world *world, enum virtual_role role, int64_t at_us, int64_t for_us);
 /* SIGTERM, SIGINT or SIGHUP: an event in its next wait. */
 void virtual_signal_at(struct virtual_world *world, enum virtual_role role, int signal_number, int64_t at_us);
+
+/* Calls `observe` each time before the next process gets its turn, or time goes on: whoever looks at the trace there can
+ * still set something for this very moment. */
+void virtual_observe(struct virtual_world *world, void (*observe)(void *observer), void *observer);
 
 /* ---- Running ---------------------------------------------------------------------------------------------------- */
 

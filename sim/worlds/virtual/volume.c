@@ -1,4 +1,4 @@
-#include "world.h"
+#include "machine.h"
 
 #include <errno.h>
 
@@ -15,6 +15,7 @@ struct operation {
 };
 
 static void operation_ends(struct virtual_world *world, void *object, uint64_t order);
+static void begin(struct operation *operation);
 
 void virtual_set_volume(struct virtual_world *world, dev_t dev, const struct virtual_volume *behaviour)
 {
@@ -24,6 +25,28 @@ void virtual_set_volume(struct virtual_world *world, dev_t dev, const struct vir
     superblock->thaws_failed = 0;
 }
 
+void virtual_fault_volume(struct virtual_world *world, dev_t dev, enum qz_volume_op op, unsigned nth, int error,
+                          int64_t delay_us)
+{
+    struct superblock *superblock = superblock_get(world, dev);
+    struct volume_fault *fault = arena_take(&world->arena, sizeof *fault);
+    *fault = (struct volume_fault){superblock->faults, op, nth, error, delay_us};
+    superblock->faults = fault;
+}
+
+void virtual_release_volume(struct virtual_world *world, dev_t dev)
+{
+    struct superblock *superblock = superblock_get(world, dev);
+    struct operation *held = superblock->held;
+    superblock->held = NULL;
+    while (held) {
+        struct operation *operation = held;
+        held = held->next;
+        operation->next = NULL;
+        begin(operation);
+    }
+}
+
 /* ---- Frozen and thawed ------------------------------------------------------------------------------------------- */
 
 static void superblock_freeze(struct virtual_world *world, struct superblock *superblock, const struct process *by)
@@ -31,7 +54,7 @@ static void superblock_freeze(struct virtual_world *world, struct superblock *su
     superblock->frozen = true;
     superblock->frozen_by = by ? by->role : VIRTUAL_WORLD;
     superblock->frozen_at_us = world->now_us;
-    trace_add(world, by, VIRTUAL_DID_FROZEN)->value = (int64_t)superblock->dev;
+    entry_add(world, by, VIRTUAL_DID_FROZEN)->value = (int64_t)superblock->dev;
 }
 
 static int64_t frozen_for_us(const struct virtual_world *world, const struct superblock *superblock)
@@ -46,7 +69,7 @@ static void note_thaw(struct virtual_world *world, struct superblock *superblock
     if (frozen_us > superblock->longest_us)
         superblock->longest_us = frozen_us;
     superblock->frozen = false;
-    trace_add(world, by, VIRTUAL_DID_THAWED)->value = (int64_t)superblock->dev;
+    entry_add(world, by, VIRTUAL_DID_THAWED)->value = (int64_t)superblock->dev;
 }
 
 static void release_parked(struct virtual_world *world)
@@ -165,6 +188,35 @@ static void begin(struct operation *operation)
     }
 }
 
+static void delay_is_over(struct virtual_world *world, void *object, uint64_t order)
+{
+    (void)order;
+    world->settling--;
+    begin(object);
+}
+
+/* Begins, unless a fault says otherwise. */
+static void begin_with_faults(struct operation *operation)
+{
+    struct superblock *superblock = operation->superblock;
+    struct virtual_world *world = operation->process->world;
+    unsigned call = ++superblock->calls[operation->op];
+    const struct volume_fault *fault = superblock->faults;
+    while (fault && (fault->op != operation->op || (fault->nth != VIRTUAL_EVERY && fault->nth != call)))
+        fault = fault->next;
+    if (fault && fault->error)
+        operation->error = fault->error;
+    if (!fault || fault->delay_us == 0) {
+        begin(operation);
+    } else if (fault->delay_us == QZ_NEVER) {
+        operation->next = superblock->held;
+        superblock->held = operation;
+    } else {
+        world->settling++;
+        timer_set(world, time_add(world->now_us, fault->delay_us), delay_is_over, operation);
+    }
+}
+
 static void take_effect(struct operation *operation)
 {
     struct virtual_world *world = operation->process->world;
@@ -196,7 +248,7 @@ static void give_turn(struct superblock *superblock)
 static void report(struct operation *operation)
 {
     struct process *process = operation->process;
-    struct virtual_entry *entry = trace_add(process->world, process, VIRTUAL_DID_OPERATION_ENDS);
+    struct virtual_entry *entry = entry_add(process->world, process, VIRTUAL_DID_OPERATION_ENDS);
     entry->slot = operation->slot;
     entry->value = operation->op;
     entry->result = -operation->error;
@@ -236,7 +288,7 @@ void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op)
     struct virtual_world *world = process->world;
     int error = enter(process, VIRTUAL_OP_VOLUME_START);
     struct slot *place = slot >= 0 && (size_t)slot < process->slot_count ? &process->slots[slot] : NULL;
-    struct virtual_entry *entry = trace_add(world, process, VIRTUAL_OP_VOLUME_START);
+    struct virtual_entry *entry = entry_add(world, process, VIRTUAL_OP_VOLUME_START);
     entry->slot = slot;
     entry->value = op;
     if (!place || !place->superblock) {
@@ -256,7 +308,7 @@ void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op)
                                         .error = error};
         place->busy = true;
         process->operations++;
-        begin(operation);
+        begin_with_faults(operation);
     }
     leave(process, VIRTUAL_OP_VOLUME_START);
 }

@@ -1,4 +1,4 @@
-/* world.h: what the rooms of the virtual world know of each other. Not for tests: they use virtual.h.
+/* machine.h: what the rooms of the virtual world know of each other. Not for tests: they use virtual.h.
  *
  *   setup.c     worlds made and freed, and what a test may ask       schedule.c  time, turns, timers
  *   process.c   agent and guardians: life, death, and their talk     fault.c     what strikes an operation
@@ -6,8 +6,8 @@
  *   child.c     scripts and commands   mounts.c  the mount table and volume slots
  *   volume.c    superblocks and what freezes them                    trace.c  what happened, in order
  *   memory.c    arenas and the blocks of the killed                  fiber.c  coroutines */
-#ifndef QUIESCE_SIM_WORLD_H
-#define QUIESCE_SIM_WORLD_H
+#ifndef QUIESCE_SIM_MACHINE_H
+#define QUIESCE_SIM_MACHINE_H
 
 #include "fiber.h"
 #include "memory.h"
@@ -40,10 +40,22 @@ struct node {
 
 struct operation;
 
+/* What befalls the nth operation of a kind on a superblock. */
+struct volume_fault {
+    struct volume_fault *next;
+    enum qz_volume_op op;
+    unsigned nth;
+    int error;
+    int64_t delay_us;
+};
+
 struct superblock {
     struct superblock *next;
     dev_t dev;
     struct virtual_volume behaviour;
+    struct volume_fault *faults;
+    unsigned calls[QZ_VOLUME_THAW + 1]; /* so far, of each operation */
+    struct operation *held;             /* by a fault, until they are released */
     int freezes_failed;
     int thaws_failed;
     bool frozen;
@@ -160,6 +172,8 @@ struct virtual_world {
     int agents, guardians;
     pid_t next_pid;
     unsigned long steps, step_limit;
+    void (*observe)(void *observer);
+    void *observer;
     bool hangs;
 
     struct fault *faults;
@@ -246,9 +260,9 @@ void leave(struct process *process, enum virtual_op op);
 /* ---- trace.c ------------------------------------------------------------------------------------------------------- */
 
 /* Appends an entry and returns it, to be filled in; it is valid until the next one. `process` NULL: the world. */
-struct virtual_entry *trace_add(struct virtual_world *world, const struct process *process, enum virtual_op what);
+struct virtual_entry *entry_add(struct virtual_world *world, const struct process *process, enum virtual_op what);
 /* An operation's entry, its text (copied; or NULL) and its end. `result` as in struct virtual_entry. */
-void trace_operation(struct process *process, enum virtual_op op, const char *text, int slot, int64_t value,
+void entry_operation(struct process *process, enum virtual_op op, const char *text, int slot, int64_t value,
                      int64_t result);
 
 /* ---- files.c ------------------------------------------------------------------------------------------------------- */
