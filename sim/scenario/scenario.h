@@ -196,6 +196,7 @@ struct scenario_expect {
                                   by others */
     size_t frozen_count;
     const cJSON *snapshot; /* mount point → {"clean": bool, "missing": N|"some"} */
+    bool golden; /* the step's trace, without times, is the one kept beside the file, in NAME.golden (run --update) */
     struct scenario_place place;
 };
 

@@ -13,6 +13,7 @@
  *     thaw /data begins                  thaw /data ok | EINVAL | …
  *     other freeze /data ok              other thaw /data ok
  *     KILL to agent                      mount over /data
+ *     writer of /data waited 12.3 ms     (a note as it goes on: timelines show when workloads stood still)
  */
 #ifndef QUIESCE_SIM_TRACE_H
 #define QUIESCE_SIM_TRACE_H
