@@ -221,6 +221,8 @@ static void add_tail(struct page *page, const char *stream, const struct qz_tail
     }
 }
 
+static const char still_alive[] = "    a process of it could not be ended and is still alive\n";
+
 static bool attempt_failed(const struct qz_attempt *attempt)
 {
     return attempt->outcome != QZ_ATTEMPT_EXITED || attempt->status != 0;
@@ -245,7 +247,7 @@ static void add_script(struct page *page, const struct qz_script_result *script)
         }
     }
     if (script->left_alive)
-        qz_text_add(&page->text, "    a process of it could not be ended and is still alive\n");
+        qz_text_add(&page->text, "%s", still_alive);
 }
 
 static void add_scripts(struct page *page, const struct qz_result *result)
@@ -278,6 +280,8 @@ static void add_snapshot(struct page *page, const struct qz_result *result)
         add_tail(page, "stdout", snapshot->attempt.out);
         add_tail(page, "stderr", snapshot->attempt.err);
     }
+    if (snapshot->left_alive)
+        qz_text_add(&page->text, "%s", still_alive);
 }
 
 static void add_volumes(struct page *page, const struct qz_result *result)

@@ -240,6 +240,7 @@ static void add_snapshot(const struct object *root, const struct qz_result *resu
     add_tail(&snapshot, "stdout_tail", attempt->out);
     add_tail(&snapshot, "stderr_tail", attempt->err);
     add_start_error(&snapshot, attempt, begun && result->snapshot_argv);
+    add_bool(&snapshot, "left_alive", result->snapshot.left_alive);
 }
 
 static void add_phases(const struct object *root, const struct qz_result *result)

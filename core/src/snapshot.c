@@ -10,6 +10,15 @@
 
 #define TREE_LOOK_US 2000
 
+/* How far the command, or the hold, has come. */
+struct course {
+    bool frozen;
+    bool ended; /* the command itself has, or was never started */
+    bool over;  /* nothing more is waited for */
+    int signal_number;
+    int64_t deadline_us; /* of the command, or the end of the hold */
+};
+
 /* ---- Before the freeze ------------------------------------------------------------------------------------------ */
 
 static bool is_ours(const char *word)
@@ -111,11 +120,19 @@ static void fail(struct qz_snapshot *snapshot, enum qz_snapshot_outcome outcome,
     result->error.path = snapshot->options->snapshot_argv[0];
 }
 
-static void command_ended(struct qz_snapshot *snapshot, const struct qz_child_end *end)
+static void note_end(struct qz_snapshot *snapshot, struct course *course, const struct qz_child_end *end)
 {
     struct qz_attempt *attempt = &snapshot->result->attempt;
+    course->ended = true;
+    if (attempt->outcome == QZ_ATTEMPT_TIMEOUT)
+        return;
     attempt->outcome = end->signaled ? QZ_ATTEMPT_SIGNALED : QZ_ATTEMPT_EXITED;
     attempt->status = end->status;
+}
+
+/* The command has ended by itself. */
+static void judge_end(struct qz_snapshot *snapshot, const struct qz_child_end *end)
+{
     if (!end->signaled && end->status == 0) {
         snapshot->result->outcome = QZ_SNAPSHOT_TAKEN;
         return;
@@ -146,35 +163,35 @@ static bool start(struct qz_snapshot *snapshot)
     return false;
 }
 
-/* Ends the command's tree; what it writes to may be frozen, so the caller thaws first if it can't be ended. */
-static void end_command(struct qz_snapshot *snapshot, struct qz_guard *guard)
+/* Ends the command's tree; what it writes to may be frozen, so the caller thaws first. */
+static void end_command(struct qz_snapshot *snapshot, struct qz_guard *guard, struct course *course)
 {
     struct qz_os *os = snapshot->os;
+    struct qz_snapshot_result *result = snapshot->result;
     int64_t kill_us = os->ops->now_us(os) + QZ_RUNNER_GRACE_US;
     int64_t give_up_us = kill_us + QZ_RUNNER_KILL_WAIT_US;
     bool killed = false;
     os->ops->tree_signal(os, snapshot->slot, SIGTERM);
-    while (os->ops->tree_alive(os, snapshot->slot)) {
+    while (!course->ended || os->ops->tree_alive(os, snapshot->slot)) {
         int64_t now_us = os->ops->now_us(os);
-        if (now_us >= give_up_us)
+        if (now_us >= give_up_us) {
+            result->left_alive = true;
+            if (!course->ended) /* SIGKILL is what it will die of */
+                note_end(snapshot, course, &(struct qz_child_end){.signaled = true, .status = SIGKILL});
             return;
+        }
         if (now_us >= kill_us && !killed) {
             os->ops->tree_signal(os, snapshot->slot, SIGKILL);
             killed = true;
         }
         struct qz_event event;
         os->ops->wait(os, now_us + TREE_LOOK_US, &event);
+        if (event.kind == QZ_EVENT_CHILD && event.slot == snapshot->slot)
+            note_end(snapshot, course, &event.end);
         if (guard)
             qz_guard_note(guard, &event);
     }
 }
-
-struct course {
-    bool frozen;
-    bool over;
-    int signal_number;
-    int64_t deadline_us; /* of the command, or the end of the hold */
-};
 
 /* The freeze does not hold any more: go on without it for another hold limit, or end. */
 static void freeze_lost(struct qz_snapshot *snapshot, struct course *course, bool go_on)
@@ -194,7 +211,8 @@ static void note(struct qz_snapshot *snapshot, struct qz_guard *guard, struct co
         course->signal_number = event->value;
         course->over = true;
     } else if (event->kind == QZ_EVENT_CHILD && event->slot == snapshot->slot) {
-        command_ended(snapshot, &event->end);
+        note_end(snapshot, course, &event->end);
+        judge_end(snapshot, &event->end);
         course->over = true;
     }
     if (!guard)
@@ -208,10 +226,12 @@ static void note(struct qz_snapshot *snapshot, struct qz_guard *guard, struct co
 static void time_over(struct qz_snapshot *snapshot, struct course *course)
 {
     course->over = true;
-    if (snapshot->options->snapshot_argv)
-        fail(snapshot, QZ_SNAPSHOT_TIMEOUT, QZ_E_SNAPSHOT_TIMEOUT, "not finished in time (--hold-limit)");
-    else
+    if (!snapshot->options->snapshot_argv) {
         snapshot->result->outcome = QZ_SNAPSHOT_TAKEN;
+        return;
+    }
+    snapshot->result->attempt.outcome = QZ_ATTEMPT_TIMEOUT;
+    fail(snapshot, QZ_SNAPSHOT_TIMEOUT, QZ_E_SNAPSHOT_TIMEOUT, "not finished in time (--hold-limit)");
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -245,14 +265,14 @@ int qz_snapshot_run(struct qz_snapshot *snapshot, struct qz_guard *guard, bool g
     else
         course.deadline_us = course.frozen ? QZ_NEVER : start_us + options->hold_limit_us;
     if (options->snapshot_argv && !start(snapshot))
-        course.over = true;
+        course.over = course.ended = true;
     follow(snapshot, guard, &course, go_on);
     attempt->duration_us = os->ops->now_us(os) - start_us;
     bool taken = snapshot->result->outcome == QZ_SNAPSHOT_TAKEN;
     if (!taken && options->snapshot_argv) {
         if (guard)
             qz_guard_thaw(guard); /* a command that writes to a frozen volume can't be ended before */
-        end_command(snapshot, guard);
+        end_command(snapshot, guard, &course);
         if (snapshot->result->outcome == QZ_SNAPSHOT_NOT_TAKEN)
             snapshot->result->outcome = QZ_SNAPSHOT_FAILED;
     }

@@ -27,8 +27,9 @@ bool qz_snapshot_prepare(struct qz_snapshot *snapshot, const char *run_id, const
                          size_t volume_count, const char *tmp_parent);
 
 /* Runs the command, or holds, while `guard` (NULL: nothing is frozen) is watched. Ends early when a signal comes; when the
- * freeze is lost it goes on if `go_on` (crash-consistent), else ends. The result tells the rest. On return nothing of
- * the command is alive, and the freeze, if it still holds, goes on holding. Returns a signal's number or 0. */
+ * freeze is lost it goes on if `go_on` (crash-consistent), else ends. The result tells the rest. On return nothing of a
+ * command that failed is alive, except where `left_alive` owns up; what a successful one left behind is its own. Where
+ * the snapshot was taken, the freeze, if it still holds, goes on holding. Returns a signal's number or 0. */
 int qz_snapshot_run(struct qz_snapshot *snapshot, struct qz_guard *guard, bool go_on);
 
 void qz_snapshot_clean(struct qz_snapshot *snapshot);

@@ -86,6 +86,7 @@ enum qz_snapshot_outcome {
 struct qz_snapshot_result {
     enum qz_snapshot_outcome outcome;
     struct qz_attempt attempt; /* the command's; `out` NULL for --hold */
+    bool left_alive;           /* a process of a command that failed could not be ended */
     struct qz_error error;
 };
 
