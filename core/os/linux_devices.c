@@ -292,6 +292,17 @@ static void take_value(struct descent *descent, blkid_probe probe, const char *n
     *value = copy;
 }
 
+/* Has only the filesystem looked for that is mounted: to look for all that there are reads half a megabyte. Where
+ * libblkid has another name for it, or none, all are. */
+static void look_only_for(blkid_probe probe, char *fstype)
+{
+    /* One driver mounts all three. */
+    char *ext[] = {(char[]){"ext4"}, (char[]){"ext3"}, (char[]){"ext2"}, NULL};
+    char *own[] = {fstype, NULL};
+    if (blkid_known_fstype(fstype))
+        blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_ONLYIN, strncmp(fstype, "ext", 3) == 0 ? ext : own);
+}
+
 /* Reads the filesystem's superblock, and no more of the disk than that. */
 static void probe_names(struct descent *descent)
 {
@@ -303,6 +314,7 @@ static void probe_names(struct descent *descent)
     if (probe && blkid_probe_set_device(probe, fd, 0, 0) == 0) {
         blkid_probe_enable_superblocks(probe, 1);
         blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_TYPE);
+        look_only_for(probe, mount->fstype);
         if (blkid_do_safeprobe(probe) == 0) {
             take_value(descent, probe, "UUID", &mount->uuid);
             take_value(descent, probe, "LABEL", &mount->label);

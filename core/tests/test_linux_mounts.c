@@ -153,6 +153,20 @@ QZ_TEST(a_loop_filesystem_is_described) // names, device, the whole disk under i
     tear_down();
 }
 
+QZ_TEST(uuid_and_label_are_found_by_whatever_driver_mounted_it) // ext4 mounts an ext2, and that has another name on disk
+{
+    if (!set_up())
+        return;
+    MUST(shell("mkdir old && truncate -s 16M old.img && mkfs.ext2 -q -L old old.img && mount -t ext4 -o loop old.img old"));
+    struct qz_mount_table table = list();
+    const struct qz_mount *old = find(&table, "old", 0);
+    CHECK_STRING(old->fstype, "ext4");
+    CHECK_STRING(old->label, "old");
+    CHECK_INT(strlen(old->uuid), 36);
+    qz_mount_table_free(&table);
+    tear_down();
+}
+
 QZ_TEST(a_file_that_was_deleted_still_holds_a_filesystem) // its path is gone, its superblock is not
 {
     if (!set_up())
