@@ -191,6 +191,7 @@ void memory_sweep(void)
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *block, size_t size);
+void *__wrap_reallocarray(void *block, size_t count, size_t size);
 void __wrap_free(void *block);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t size);
@@ -214,6 +215,12 @@ void *__wrap_realloc(void *block, size_t size)
 {
     forget(block);
     return remember(__real_realloc(block, size));
+}
+
+void *__wrap_reallocarray(void *block, size_t count, size_t size)
+{
+    size_t whole;
+    return __builtin_mul_overflow(count, size, &whole) ? NULL : __wrap_realloc(block, whole);
 }
 
 void __wrap_free(void *block)
