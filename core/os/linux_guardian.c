@@ -48,13 +48,16 @@ void qz_linux_unshare(struct qz_linux *lx)
 /* ---- The guardian's beginning ----------------------------------------------------------------------------------- */
 
 /* Makes the copy of the agent's struct that fork gave us the guardian's own. Returns false if it cannot be. */
-static bool become_guardian(struct qz_linux *lx, int socket, int agent_pidfd)
+static bool become_guardian(struct qz_linux *lx, int socket, int agent_pidfd, struct qz_linux_pairing *pairing)
 {
     setsid();
+    /* The guardian before sees the agent's death by the end of this socket: ours must not keep it open. */
+    qz_linux_close_fd(&lx->peer.socket);
+    qz_linux_close_fd(&lx->peer.pidfd);
     prctl(PR_SET_NAME, "quiesce-guard", 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    lx->peer = (struct qz_linux_peer){
-        .process = lx->self, .socket = socket, .pidfd = agent_pidfd, .pairing = lx->peer.pairing};
+    lx->peer =
+        (struct qz_linux_peer){.process = lx->self, .socket = socket, .pidfd = agent_pidfd, .pairing = pairing};
     struct qz_linux_stat stat = {0};
     qz_linux_stat(getpid(), &stat);
     lx->self = (struct qz_process){.pid = getpid(), .start_time = stat.start_time};
@@ -68,11 +71,8 @@ static bool become_guardian(struct qz_linux *lx, int socket, int agent_pidfd)
     return lx->signals >= 0 && lx->wake >= 0;
 }
 
-static _Noreturn void run_guardian(struct qz_linux *lx, int socket, int agent_pidfd,
-                                   void (*main)(struct qz_os *, void *), void *argument)
+static _Noreturn void run_guardian(struct qz_linux *lx, void (*main)(struct qz_os *, void *), void *argument)
 {
-    if (!become_guardian(lx, socket, agent_pidfd))
-        _exit(EXIT_FAILURE);
     main(&lx->base, argument);
     /* The agent removes its control groups by itself, if it lives. */
     if (lx->peer.lost)
@@ -80,7 +80,7 @@ static _Noreturn void run_guardian(struct qz_linux *lx, int socket, int agent_pi
     _exit(EXIT_SUCCESS);
 }
 
-/* Forgets a guardian that was lost. */
+/* Forgets a guardian that was lost or let go. */
 static void forget_peer(struct qz_linux *lx)
 {
     qz_linux_close_fd(&lx->peer.socket);
@@ -88,25 +88,49 @@ static void forget_peer(struct qz_linux *lx)
     lx->peer = (struct qz_linux_peer){.socket = -1, .pidfd = -1};
 }
 
-int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument)
+static struct qz_linux_pairing *new_pairing(struct qz_linux *lx)
 {
-    struct qz_linux *lx = qz_linux(os);
-    if (lx->peer.socket >= 0)
-        return EBUSY;
-    forget_peer(lx);
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
-        return errno;
     struct qz_linux_pairing *pairing = &lx->shared->pairings[lx->pairings_used++ % QZ_LINUX_PAIRINGS];
     pairing->dismissed = false;
     pairing->operations = 0;
-    lx->peer.pairing = pairing;
+    return pairing;
+}
+
+/* Lets the guardian go, if there is one, and waits a moment for its end. Only for that: the end of another guardian,
+ * which has just been started, is for qz_linux_reap to see. */
+static void let_go(struct qz_linux *lx)
+{
+    bool lost = lx->peer.socket < 0;
+    /* Set before the end of the socket is seen: a dismissal is never taken for a death, whatever comes between. */
+    if (!lost)
+        lx->peer.pairing->dismissed = true;
+    qz_linux_close_fd(&lx->peer.socket);
+    int64_t deadline_us = qz_linux_now_us(&lx->base) + DISMISS_WAIT_US;
+    while (!lost && !lx->peer.reaped && lx->peer.pairing->operations == 0 &&
+           qz_linux_now_us(&lx->base) < deadline_us) {
+        lx->peer.reaped = waitpid(lx->peer.process.pid, NULL, WNOHANG) != 0;
+        struct pollfd end = {.fd = lx->peer.pidfd, .events = POLLIN};
+        if (!lx->peer.reaped)
+            poll(&end, 1, 5);
+    }
+    forget_peer(lx);
+}
+
+int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument)
+{
+    struct qz_linux *lx = qz_linux(os);
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return errno;
+    struct qz_linux_pairing *pairing = new_pairing(lx);
     int agent_pidfd = pidfd_open(lx->self.pid, 0);
     pid_t pid = fork();
     int failed = pid < 0 ? errno : 0;
     if (pid == 0) {
         close(ends[0]);
-        run_guardian(lx, ends[1], agent_pidfd, main, argument);
+        if (!become_guardian(lx, ends[1], agent_pidfd, pairing))
+            _exit(EXIT_FAILURE);
+        run_guardian(lx, main, argument);
     }
     close(ends[1]);
     qz_linux_close_fd(&agent_pidfd);
@@ -114,11 +138,14 @@ int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void 
         close(ends[0]);
         return failed;
     }
+    /* Not earlier: there is no moment in which nobody would see the agent die. */
+    let_go(lx);
     struct qz_linux_stat stat = {0};
     qz_linux_stat(pid, &stat);
-    lx->peer.process = (struct qz_process){.pid = pid, .start_time = stat.start_time};
-    lx->peer.socket = ends[0];
-    lx->peer.pidfd = pidfd_open(pid, 0);
+    lx->peer = (struct qz_linux_peer){.process = {.pid = pid, .start_time = stat.start_time},
+                                      .socket = ends[0],
+                                      .pidfd = pidfd_open(pid, 0),
+                                      .pairing = pairing};
     return 0;
 }
 
@@ -168,21 +195,8 @@ bool qz_linux_take_peer(struct qz_linux *lx, bool ended, struct qz_event *event)
 
 void qz_linux_dismiss(struct qz_os *os)
 {
-    struct qz_linux *lx = qz_linux(os);
-    if (lx->role != QZ_LINUX_AGENT || lx->peer.socket < 0)
-        return;
-    /* Set before the end of the socket is seen: a dismissal is never taken for a death, whatever comes between. */
-    lx->peer.pairing->dismissed = true;
-    qz_linux_close_fd(&lx->peer.socket);
-    int64_t deadline_us = qz_linux_now_us(os) + DISMISS_WAIT_US;
-    for (;;) {
-        qz_linux_reap(lx);
-        if (lx->peer.reaped || lx->peer.pairing->operations > 0 || qz_linux_now_us(os) >= deadline_us)
-            break;
-        struct pollfd end = {.fd = lx->peer.pidfd, .events = POLLIN};
-        poll(&end, 1, 5);
-    }
-    forget_peer(lx);
+    if (qz_linux(os)->role == QZ_LINUX_AGENT)
+        let_go(qz_linux(os));
 }
 
 void qz_linux_guardian(struct qz_os *os, struct qz_process *out)

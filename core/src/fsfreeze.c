@@ -19,6 +19,7 @@ void qz_hold_init(struct qz_hold *hold, const struct qz_volume *volumes, size_t 
     hold->hold_limit_us = hold_limit_us;
     hold->freeze_deadline_us = QZ_NEVER;
     hold->hold_deadline_us = QZ_NEVER;
+    hold->thaw_begin_us = QZ_NEVER;
     for (size_t i = 0; i < count; i++) {
         hold->volumes[i].order = volumes[i].order;
         if (volumes[i].order >= hold->levels)
@@ -26,30 +27,52 @@ void qz_hold_init(struct qz_hold *hold, const struct qz_volume *volumes, size_t 
     }
 }
 
-void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, bool *busy)
+bool qz_hold_any(const struct qz_hold *hold, enum qz_hold_volume_state state)
 {
-    memset(busy, 0, sizeof *busy * (size_t)hold->count);
-    *freezer = (struct qz_freezer){.os = os, .hold = hold, .busy = busy};
+    for (int i = 0; i < hold->count; i++)
+        if (hold->volumes[i].state == (int)state)
+            return true;
+    return false;
+}
+
+bool qz_hold_owes(const struct qz_hold *hold)
+{
+    return qz_hold_any(hold, QZ_HOLD_FREEZING_NOW) || qz_hold_any(hold, QZ_HOLD_FROZEN) ||
+           qz_hold_any(hold, QZ_HOLD_THAWING_NOW) || qz_hold_any(hold, QZ_HOLD_THAW_FAILED);
+}
+
+void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, enum qz_driver self)
+{
+    *freezer = (struct qz_freezer){.os = os, .hold = hold, .self = self};
+}
+
+static bool drives(const struct qz_freezer *freezer)
+{
+    return freezer->hold->driver == (int)freezer->self;
+}
+
+/* From one phase to the next, unless the peer has taken over meanwhile. */
+static bool move(struct qz_hold *hold, enum qz_hold_phase from, enum qz_hold_phase to)
+{
+    int expected = (int)from;
+    return atomic_compare_exchange_strong(&hold->phase, &expected, (int)to);
 }
 
 static void start(struct qz_freezer *freezer, int slot, enum qz_volume_op op)
 {
-    freezer->busy[slot] = true;
+    freezer->hold->volumes[slot].under_way[freezer->self] = (signed char)(op + 1);
     freezer->os->ops->volume_start(freezer->os, slot, op);
+}
+
+static bool is_busy(const struct qz_freezer *freezer, int slot)
+{
+    return freezer->hold->volumes[slot].under_way[freezer->self] != 0;
 }
 
 static bool any_busy(const struct qz_freezer *freezer)
 {
     for (int i = 0; i < freezer->hold->count; i++)
-        if (freezer->busy[i])
-            return true;
-    return false;
-}
-
-static bool any_in_state(const struct qz_hold *hold, enum qz_hold_volume_state state)
-{
-    for (int i = 0; i < hold->count; i++)
-        if (hold->volumes[i].state == (int)state)
+        if (is_busy(freezer, i))
             return true;
     return false;
 }
@@ -67,7 +90,8 @@ void qz_freezer_begin(struct qz_freezer *freezer)
     struct qz_hold *hold = freezer->hold;
     int64_t now_us = freezer->os->ops->now_us(freezer->os);
     hold->freeze_deadline_us = now_us + hold->freeze_timeout_us;
-    hold->phase = QZ_HOLD_SYNCING;
+    if (!move(hold, QZ_HOLD_IDLE, QZ_HOLD_SYNCING))
+        return;
     for (int i = 0; i < hold->count; i++) {
         hold->volumes[i].sync_begin_us = now_us;
         start(freezer, i, QZ_VOLUME_SYNC);
@@ -78,9 +102,11 @@ static void freeze_level(struct qz_freezer *freezer, int level)
 {
     struct qz_hold *hold = freezer->hold;
     freezer->level = level;
-    for (int i = 0; i < hold->count; i++) {
+    for (int i = 0; i < hold->count && drives(freezer); i++) {
         if (hold->volumes[i].order != level)
             continue;
+        /* Before it is begun: whoever takes over must not miss it. */
+        hold->volumes[i].may_freeze = true;
         hold->volumes[i].state = QZ_HOLD_FREEZING_NOW;
         start(freezer, i, QZ_VOLUME_FREEZE);
     }
@@ -89,13 +115,14 @@ static void freeze_level(struct qz_freezer *freezer, int level)
 static void thaw_volume(struct qz_freezer *freezer, int slot)
 {
     struct qz_hold_volume *volume = &freezer->hold->volumes[slot];
-    volume->state = QZ_HOLD_THAWING_NOW;
     volume->tries++;
     start(freezer, slot, QZ_VOLUME_THAW);
+    /* Once it is begun: until then the agent takes a silent guardian for one that has not done its duty. */
+    volume->state = QZ_HOLD_THAWING_NOW;
 }
 
-/* Thaws what is frozen on this level. What a lost peer was freezing or thawing is thawed as well, since nobody knows
- * how far it came; what this process is freezing is thawed when it comes back. */
+/* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well, since nobody knows how
+ * far it came; what this process is freezing is thawed when it comes back. */
 static void thaw_level(struct qz_freezer *freezer, int level, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
@@ -103,7 +130,7 @@ static void thaw_level(struct qz_freezer *freezer, int level, int64_t now_us)
     freezer->level_wait_us = now_us + QZ_THAW_LEVEL_WAIT_US;
     for (int i = 0; i < hold->count; i++) {
         struct qz_hold_volume *volume = &hold->volumes[i];
-        if (volume->order != level || freezer->busy[i])
+        if (volume->order != level || is_busy(freezer, i))
             continue;
         bool unknown = freezer->inherited &&
                        (volume->state == QZ_HOLD_FREEZING_NOW || volume->state == QZ_HOLD_THAWING_NOW);
@@ -112,23 +139,38 @@ static void thaw_level(struct qz_freezer *freezer, int level, int64_t now_us)
     }
 }
 
-void qz_freezer_thaw(struct qz_freezer *freezer, enum qz_hold_cause cause, bool inherited)
+static void begin_thawing(struct qz_freezer *freezer, enum qz_hold_cause cause)
 {
     struct qz_hold *hold = freezer->hold;
-    if (hold->phase == QZ_HOLD_OVER || (hold->phase == QZ_HOLD_THAWING && !inherited))
-        return;
     int none = QZ_CAUSE_NONE;
     atomic_compare_exchange_strong(&hold->cause, &none, (int)cause);
-    freezer->inherited = inherited;
-    hold->phase = QZ_HOLD_THAWING;
     int64_t now_us = freezer->os->ops->now_us(freezer->os);
+    hold->thaw_begin_us = now_us;
+    hold->phase = QZ_HOLD_THAWING;
     freezer->give_up_us = now_us + QZ_THAW_WAIT_US;
     thaw_level(freezer, hold->levels - 1, now_us);
     qz_freezer_advance(freezer, now_us);
 }
 
-static void note_sync(struct qz_hold_volume *volume, const struct qz_event *event)
+void qz_freezer_thaw(struct qz_freezer *freezer, enum qz_hold_cause cause)
 {
+    if (drives(freezer) && freezer->hold->phase < QZ_HOLD_THAWING)
+        begin_thawing(freezer, cause);
+}
+
+void qz_freezer_take_over(struct qz_freezer *freezer, enum qz_hold_cause cause)
+{
+    if (drives(freezer) || freezer->hold->phase == QZ_HOLD_OVER)
+        return;
+    freezer->hold->driver = (int)freezer->self;
+    freezer->inherited = true;
+    begin_thawing(freezer, cause);
+}
+
+static void note_sync(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
+{
+    if (!drives(freezer))
+        return;
     volume->sync_begin_us = event->begin_us;
     volume->sync_end_us = event->end_us;
     if (event->error == 0)
@@ -140,16 +182,19 @@ static void note_sync(struct qz_hold_volume *volume, const struct qz_event *even
 
 static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
 {
+    volume->may_freeze = false;
     volume->freeze_begin_us = event->begin_us;
     volume->freeze_end_us = event->end_us;
     if (event->error != 0) {
         volume->error = event->error;
         volume->state = QZ_HOLD_FAILED;
-        return;
+    } else if (drives(freezer)) {
+        volume->state = QZ_HOLD_FROZEN;
+        if (freezer->hold->phase >= QZ_HOLD_THAWING)
+            thaw_volume(freezer, event->slot); /* it came too late to be waited for */
+    } else if (volume->state != QZ_HOLD_THAWED) {
+        thaw_volume(freezer, event->slot); /* the peer, which drives now, has not seen it */
     }
-    volume->state = QZ_HOLD_FROZEN;
-    if (freezer->hold->phase == QZ_HOLD_THAWING || freezer->hold->phase == QZ_HOLD_OVER)
-        thaw_volume(freezer, event->slot); /* it came too late to be waited for */
 }
 
 static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
@@ -164,8 +209,8 @@ static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume,
         thaw_volume(freezer, event->slot);
     else if (event->error != EINVAL)
         volume->state = QZ_HOLD_THAW_FAILED;
-    else if (freezer->inherited && !freezer->os->ops->peer_gone(freezer->os))
-        volume->state = QZ_HOLD_FREEZING_NOW; /* the lost peer's FIFREEZE may still come: look again */
+    else if (freezer->inherited && volume->may_freeze && !freezer->os->ops->peer_gone(freezer->os))
+        volume->state = QZ_HOLD_FREEZING_NOW; /* the peer's FIFREEZE may still come: look again */
     else
         volume->state = QZ_HOLD_LOST;
 }
@@ -173,10 +218,10 @@ static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume,
 void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event)
 {
     struct qz_hold_volume *volume = &freezer->hold->volumes[event->slot];
-    freezer->busy[event->slot] = false;
+    volume->under_way[freezer->self] = 0;
     switch (event->op) {
     case QZ_VOLUME_SYNC:
-        note_sync(volume, event);
+        note_sync(freezer, volume, event);
         break;
     case QZ_VOLUME_FREEZE:
         note_freeze(freezer, volume, event);
@@ -190,31 +235,31 @@ void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event)
 static void advance_syncing(struct qz_freezer *freezer, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
-    if (any_in_state(hold, QZ_HOLD_FAILED)) {
-        qz_freezer_thaw(freezer, QZ_CAUSE_FAILED, false);
+    if (qz_hold_any(hold, QZ_HOLD_FAILED)) {
+        qz_freezer_thaw(freezer, QZ_CAUSE_FAILED);
     } else if (!any_busy(freezer)) {
         hold->hold_deadline_us = now_us + hold->hold_limit_us;
-        hold->phase = QZ_HOLD_FREEZING;
-        freeze_level(freezer, 0);
+        if (move(hold, QZ_HOLD_SYNCING, QZ_HOLD_FREEZING))
+            freeze_level(freezer, 0);
     } else if (now_us >= hold->freeze_deadline_us) {
-        qz_freezer_thaw(freezer, QZ_CAUSE_TIMEOUT, false);
+        qz_freezer_thaw(freezer, QZ_CAUSE_TIMEOUT);
     }
 }
 
 static void advance_freezing(struct qz_freezer *freezer, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
-    if (any_in_state(hold, QZ_HOLD_FAILED)) {
-        qz_freezer_thaw(freezer, QZ_CAUSE_FAILED, false);
+    if (qz_hold_any(hold, QZ_HOLD_FAILED)) {
+        qz_freezer_thaw(freezer, QZ_CAUSE_FAILED);
     } else if (now_us >= hold->freeze_deadline_us) {
-        qz_freezer_thaw(freezer, QZ_CAUSE_TIMEOUT, false);
+        qz_freezer_thaw(freezer, QZ_CAUSE_TIMEOUT);
     } else if (now_us >= hold->hold_deadline_us) {
-        qz_freezer_thaw(freezer, QZ_CAUSE_LIMIT, false);
+        qz_freezer_thaw(freezer, QZ_CAUSE_LIMIT);
     } else if (!level_in_state(hold, freezer->level, QZ_HOLD_FREEZING_NOW)) {
         if (freezer->level + 1 < hold->levels)
             freeze_level(freezer, freezer->level + 1);
         else
-            hold->phase = QZ_HOLD_HELD;
+            move(hold, QZ_HOLD_FREEZING, QZ_HOLD_HELD);
     }
 }
 
@@ -236,14 +281,16 @@ static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
     if (freezer->inherited && now_us >= freezer->level_wait_us)
         for (int level = hold->levels - 1; level >= 0; level--)
             thaw_level(freezer, level, now_us - QZ_THAW_LEVEL_WAIT_US + RETRY_US);
-    bool under_way = any_in_state(hold, QZ_HOLD_FROZEN) || any_in_state(hold, QZ_HOLD_THAWING_NOW) ||
-                     (freezer->inherited && any_in_state(hold, QZ_HOLD_FREEZING_NOW));
+    bool under_way = qz_hold_any(hold, QZ_HOLD_FROZEN) || qz_hold_any(hold, QZ_HOLD_THAWING_NOW) ||
+                     (freezer->inherited && qz_hold_any(hold, QZ_HOLD_FREEZING_NOW));
     if (!under_way || now_us >= freezer->give_up_us)
         hold->phase = QZ_HOLD_OVER;
 }
 
 void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)
 {
+    if (!drives(freezer))
+        return;
     switch ((enum qz_hold_phase)freezer->hold->phase) {
     case QZ_HOLD_SYNCING:
         advance_syncing(freezer, now_us);
@@ -253,7 +300,7 @@ void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)
         break;
     case QZ_HOLD_HELD:
         if (now_us >= freezer->hold->hold_deadline_us)
-            qz_freezer_thaw(freezer, QZ_CAUSE_LIMIT, false);
+            qz_freezer_thaw(freezer, QZ_CAUSE_LIMIT);
         break;
     case QZ_HOLD_THAWING:
         advance_thawing(freezer, now_us);
@@ -267,6 +314,8 @@ void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)
 int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
 {
     const struct qz_hold *hold = freezer->hold;
+    if (!drives(freezer))
+        return QZ_NEVER;
     switch ((enum qz_hold_phase)hold->phase) {
     case QZ_HOLD_SYNCING:
         return hold->freeze_deadline_us;
@@ -288,10 +337,10 @@ int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
 bool qz_freezer_settled(const struct qz_freezer *freezer)
 {
     const struct qz_hold *hold = freezer->hold;
-    if (hold->phase != QZ_HOLD_OVER && hold->phase != QZ_HOLD_IDLE)
-        return false;
-    return !any_in_state(hold, QZ_HOLD_FREEZING_NOW) && !any_in_state(hold, QZ_HOLD_FROZEN) &&
-           !any_in_state(hold, QZ_HOLD_THAWING_NOW);
+    for (int i = 0; i < hold->count; i++)
+        if (is_busy(freezer, i) && hold->volumes[i].under_way[freezer->self] != QZ_VOLUME_SYNC + 1)
+            return false;
+    return !drives(freezer) || hold->phase == QZ_HOLD_OVER || hold->phase == QZ_HOLD_IDLE;
 }
 
 static int64_t duration(int64_t begin_us, int64_t end_us)
@@ -341,8 +390,9 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
         break;
     case QZ_HOLD_FREEZING_NOW:
         volume->outcome = QZ_VOLUME_STUCK;
-        qz_error_set(&volume->error, QZ_E_FS_FREEZE_TIMEOUT,
-                     "%s: FIFREEZE has not returned; the guardian thaws it the moment it does", volume->mount);
+        qz_error_set(&volume->error, QZ_E_FS_FREEZE_TIMEOUT, "%s: FIFREEZE has not returned; %s", volume->mount,
+                     hold->driver == QZ_DRIVER_GUARDIAN ? "the guardian thaws it the moment it does"
+                                                        : "the guardian is lost, so use `quiesce thaw` once it has");
         break;
     case QZ_HOLD_FROZEN:
     case QZ_HOLD_THAWING_NOW:

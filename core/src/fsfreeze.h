@@ -2,9 +2,10 @@
  *
  *     IDLE ─begin→ SYNCING → FREEZING (level by level) → HELD ─thaw→ THAWING (levels in reverse) → OVER
  *
- * A failure, the freeze timeout or the hold limit leads to THAWING from wherever it is. Whoever drives it (the
- * guardian; or the agent, when the guardian is lost) feeds it events and calls it until OVER. What it knows lies in a
- * struct qz_hold in memory shared by both, so that either can go on where the other was ended.
+ * A failure, the freeze timeout or the hold limit leads to THAWING from wherever it is. One process drives it: the
+ * guardian; the agent, once the guardian is lost or silent; the guardian again, should the agent then be lost. What
+ * is known lies in a struct qz_hold in memory shared by both, so that either can go on where the other was ended. Who
+ * drives no longer, and wakes up, only thaws what its own late FIFREEZE has frozen.
  *
  * Only what this run froze is thawed, through the descriptors that froze it. A FIFREEZE that hangs keeps nothing else
  * frozen; it is thawed when it returns. Nothing here allocates. */
@@ -49,12 +50,17 @@ enum qz_hold_volume_state {
     QZ_HOLD_THAW_FAILED,
 };
 
+/* Who drives a hold. */
+enum qz_driver { QZ_DRIVER_GUARDIAN, QZ_DRIVER_AGENT, QZ_DRIVERS };
+
 struct qz_hold_volume {
     atomic_int state; /* enum qz_hold_volume_state */
     int order;
-    int error; /* errno of what failed */
+    int error;        /* errno of what failed */
     bool sync_failed;
-    int tries; /* of thawing */
+    bool may_freeze;  /* FIFREEZE was begun, and nobody has seen what came of it */
+    int tries;        /* of thawing */
+    signed char under_way[QZ_DRIVERS]; /* 1 + enum qz_volume_op; 0: nothing */
     int64_t sync_begin_us, sync_end_us;
     int64_t freeze_begin_us, freeze_end_us;
     int64_t thaw_begin_us, thaw_end_us;
@@ -64,12 +70,15 @@ struct qz_hold_volume {
 struct qz_hold {
     atomic_int phase; /* enum qz_hold_phase */
     atomic_int cause; /* enum qz_hold_cause */
+    atomic_int driver; /* enum qz_driver */
+    atomic_bool left;  /* the agent is done with it; what is under way is the guardian's alone */
     int count;
     int levels; /* orders are 0…levels-1 */
     int64_t freeze_timeout_us;
     int64_t hold_limit_us;
     _Atomic int64_t freeze_deadline_us;
     _Atomic int64_t hold_deadline_us; /* QZ_NEVER before the first FIFREEZE */
+    _Atomic int64_t thaw_begin_us;    /* when THAWING was begun; QZ_NEVER before */
     struct qz_hold_volume volumes[];
 };
 
@@ -77,23 +86,32 @@ size_t qz_hold_size(size_t count);
 void qz_hold_init(struct qz_hold *hold, const struct qz_volume *volumes, size_t count, int64_t freeze_timeout_us,
                   int64_t hold_limit_us);
 
-/* Whoever drives: its own view beside the shared one. `busy` has room for `count` entries and belongs to the caller. */
+bool qz_hold_any(const struct qz_hold *hold, enum qz_hold_volume_state state);
+
+/* Is anything frozen by us, or may it become so? */
+bool qz_hold_owes(const struct qz_hold *hold);
+
+/* A process's own view beside the shared one. */
 struct qz_freezer {
     struct qz_os *os;
     struct qz_hold *hold;
-    bool *busy;            /* an operation of this process is under way */
-    bool inherited;        /* the peer that drove before is lost: what it had under way may still take effect */
+    enum qz_driver self;
+    bool inherited;        /* the peer drove before: what it had under way may still take effect */
     int level;             /* being frozen or thawed */
     int64_t level_wait_us; /* THAWING: go on to the next level then */
     int64_t give_up_us;    /* THAWING: call the rest failed then */
 };
 
-void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, bool *busy);
+void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, enum qz_driver self);
 
+/* Begins, if nothing was begun or ended before. */
 void qz_freezer_begin(struct qz_freezer *freezer);
 
-/* Starts thawing (no effect when that was begun). `inherited`: after the peer that drove was lost. */
-void qz_freezer_thaw(struct qz_freezer *freezer, enum qz_hold_cause cause, bool inherited);
+/* Starts thawing; no effect when that was begun, or when the peer drives. */
+void qz_freezer_thaw(struct qz_freezer *freezer, enum qz_hold_cause cause);
+
+/* Takes the hold from a peer that is lost, or that does not react, and starts thawing. */
+void qz_freezer_take_over(struct qz_freezer *freezer, enum qz_hold_cause cause);
 
 /* Takes in a QZ_EVENT_VOLUME. */
 void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event);
@@ -103,7 +121,8 @@ void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us);
 
 int64_t qz_freezer_deadline(const struct qz_freezer *freezer);
 
-/* Nothing is frozen by us, and nothing is under way that could still freeze. */
+/* Has this process nothing left to do: it does not drive, or the hold is over, and no operation of its own that
+ * freezes or thaws is under way. */
 bool qz_freezer_settled(const struct qz_freezer *freezer);
 
 /* From the hold to the report: outcome, durations and error of volumes 0…count-1. Returns the window in

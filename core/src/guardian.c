@@ -2,6 +2,11 @@
 
 #include <errno.h>
 
+#include "journal.h"
+
+/* How long a new guardian is waited for. */
+#define READY_WAIT_US (10 * QZ_US_PER_S)
+
 enum tell { TELL_READY = 'r', TELL_FREEZE = 'f', TELL_THAW = 't', TELL_CHANGED = 'c' };
 
 /* ---- The guardian process --------------------------------------------------------------------------------------- */
@@ -23,19 +28,23 @@ static void guardian_note(struct watch *watch, const struct qz_event *event, boo
         if (holding && event->value == TELL_FREEZE)
             qz_freezer_begin(&watch->freezer);
         else if (holding && event->value == TELL_THAW)
-            qz_freezer_thaw(&watch->freezer, QZ_CAUSE_ASKED, false);
+            qz_freezer_thaw(&watch->freezer, QZ_CAUSE_ASKED);
         break;
     case QZ_EVENT_SIGNAL:
         if (holding)
-            qz_freezer_thaw(&watch->freezer, QZ_CAUSE_RELEASED, false);
+            qz_freezer_thaw(&watch->freezer, QZ_CAUSE_RELEASED);
         break;
     case QZ_EVENT_PEER_LOST:
         watch->orphaned = true;
-        if (holding)
-            qz_freezer_thaw(&watch->freezer, QZ_CAUSE_PEER, false);
+        if (holding) {
+            qz_freezer_thaw(&watch->freezer, QZ_CAUSE_PEER);
+            qz_freezer_take_over(&watch->freezer, QZ_CAUSE_PEER);
+        }
         break;
     case QZ_EVENT_DISMISSED:
         watch->dismissed = true;
+        if (holding)
+            qz_freezer_thaw(&watch->freezer, QZ_CAUSE_RELEASED);
         break;
     case QZ_EVENT_TIMEOUT:
     case QZ_EVENT_CHILD:
@@ -79,7 +88,7 @@ static void guardian_main(struct qz_os *os, void *argument)
     struct qz_hold *hold = guard->hold;
     struct watch watch = {.told = QZ_HOLD_IDLE};
     if (hold) {
-        qz_freezer_init(&watch.freezer, os, hold, guard->busy);
+        qz_freezer_init(&watch.freezer, os, hold, QZ_DRIVER_GUARDIAN);
         if (os->ops->volumes_arm(os, hold->count) != 0)
             return; /* the agent sees us go and does without a freeze */
         os->hush = true;
@@ -90,29 +99,18 @@ static void guardian_main(struct qz_os *os, void *argument)
     if (hold)
         os->ops->volumes_close(os);
     if (watch.orphaned)
-        guard->inherit(os, guard->argument);
+        guard->inherit(os, guard->argument, hold);
+    else if (hold && hold->left && !qz_hold_owes(hold))
+        qz_journal_clear(os);
 }
 
 /* ---- The agent's side ------------------------------------------------------------------------------------------- */
 
-int qz_guard_start(struct qz_guard *guard)
+static int await_ready(struct qz_guard *guard)
 {
     struct qz_os *os = guard->os;
-    os->ops->dismiss(os);
-    guard->lost = false;
-    guard->taken_over = false;
-    guard->present = false;
-    if (guard->hold) {
-        int failed = os->ops->volumes_arm(os, guard->hold->count);
-        if (failed)
-            return failed;
-    }
-    int failed = os->ops->guard(os, guardian_main, guard);
-    if (failed)
-        return failed;
-    guard->present = true;
-    int64_t deadline_us = os->ops->now_us(os) + 10 * QZ_US_PER_S;
-    while (guard->present) {
+    int64_t deadline_us = os->ops->now_us(os) + READY_WAIT_US;
+    for (;;) {
         struct qz_event event;
         os->ops->wait(os, deadline_us, &event);
         if (event.kind == QZ_EVENT_MESSAGE && event.value == TELL_READY)
@@ -120,18 +118,36 @@ int qz_guard_start(struct qz_guard *guard)
         if (event.kind == QZ_EVENT_SIGNAL)
             guard->signal_number = event.value;
         if (event.kind == QZ_EVENT_PEER_LOST || event.kind == QZ_EVENT_TIMEOUT)
-            guard->present = false;
+            return ECHILD;
     }
-    return ECHILD;
+}
+
+int qz_guard_start(struct qz_guard *guard)
+{
+    struct qz_os *os = guard->os;
+    guard->taken_over = false;
+    guard->expected = QZ_HOLD_IDLE;
+    int failed = guard->hold ? os->ops->volumes_arm(os, guard->hold->count) : 0;
+    if (failed == 0)
+        failed = os->ops->guard(os, guardian_main, guard);
+    if (failed)
+        return failed;
+    return await_ready(guard);
 }
 
 static void take_over(struct qz_guard *guard, enum qz_hold_cause cause)
 {
-    if (guard->taken_over)
-        return;
     guard->taken_over = true;
-    qz_freezer_init(&guard->own, guard->os, guard->hold, guard->own_busy);
-    qz_freezer_thaw(&guard->own, cause, true);
+    qz_freezer_init(&guard->own, guard->os, guard->hold, QZ_DRIVER_AGENT);
+    qz_freezer_take_over(&guard->own, cause);
+}
+
+/* Tells the guardian something; it should be in phase `expected`, or beyond, soon. */
+static void tell(struct qz_guard *guard, enum tell what, enum qz_hold_phase expected)
+{
+    guard->os->ops->tell_peer(guard->os, (int)what);
+    guard->expected = expected;
+    guard->react_us = guard->os->ops->now_us(guard->os) + QZ_GUARDIAN_PATIENCE_US;
 }
 
 static bool held(const struct qz_guard *guard)
@@ -141,22 +157,41 @@ static bool held(const struct qz_guard *guard)
 
 bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
 {
+    struct qz_hold *hold = guard->hold;
     if (event->kind == QZ_EVENT_SIGNAL) {
         guard->signal_number = event->value;
-        if (guard->hold && guard->hold->phase < QZ_HOLD_HELD)
-            guard->os->ops->tell_peer(guard->os, TELL_THAW);
+        if (hold && !guard->taken_over && hold->phase < QZ_HOLD_HELD)
+            tell(guard, TELL_THAW, QZ_HOLD_THAWING);
     } else if (event->kind == QZ_EVENT_PEER_LOST) {
-        guard->present = false;
-        if (guard->hold && guard->hold->phase != QZ_HOLD_OVER) {
-            guard->lost = true;
+        if (hold && !guard->taken_over && hold->phase != QZ_HOLD_OVER)
             take_over(guard, QZ_CAUSE_PEER);
-        }
     } else if (event->kind == QZ_EVENT_VOLUME && guard->taken_over) {
         qz_freezer_note(&guard->own, event);
     }
     if (guard->taken_over)
         qz_freezer_advance(&guard->own, guard->os->ops->now_us(guard->os));
-    return guard->hold && !held(guard);
+    return hold && !held(guard);
+}
+
+/* By when a guardian that is alive has done what is due in this phase. A FITHAW may take long; to have begun it does
+ * not. */
+static int64_t phase_deadline(const struct qz_hold *hold)
+{
+    switch ((enum qz_hold_phase)hold->phase) {
+    case QZ_HOLD_SYNCING:
+        return hold->freeze_deadline_us;
+    case QZ_HOLD_FREEZING:
+        return hold->freeze_deadline_us < hold->hold_deadline_us ? hold->freeze_deadline_us : hold->hold_deadline_us;
+    case QZ_HOLD_HELD:
+        return hold->hold_deadline_us;
+    case QZ_HOLD_THAWING:
+        return hold->thaw_begin_us +
+               (qz_hold_any(hold, QZ_HOLD_FROZEN) ? hold->levels * QZ_THAW_LEVEL_WAIT_US : QZ_THAW_WAIT_US);
+    case QZ_HOLD_IDLE:
+    case QZ_HOLD_OVER:
+        break;
+    }
+    return QZ_NEVER;
 }
 
 int64_t qz_guard_deadline(const struct qz_guard *guard)
@@ -166,12 +201,17 @@ int64_t qz_guard_deadline(const struct qz_guard *guard)
         return QZ_NEVER;
     if (guard->taken_over)
         return qz_freezer_deadline(&guard->own);
-    if (hold->phase == QZ_HOLD_SYNCING || hold->phase == QZ_HOLD_FREEZING) {
-        int64_t first_us = hold->freeze_deadline_us < hold->hold_deadline_us ? hold->freeze_deadline_us
-                                                                             : hold->hold_deadline_us;
-        return first_us == QZ_NEVER ? QZ_NEVER : first_us + QZ_GUARDIAN_PATIENCE_US;
-    }
-    return hold->phase == QZ_HOLD_HELD ? hold->hold_deadline_us + QZ_GUARDIAN_PATIENCE_US : QZ_NEVER;
+    int64_t due_us = phase_deadline(hold);
+    if (due_us != QZ_NEVER)
+        due_us += QZ_GUARDIAN_PATIENCE_US;
+    return hold->phase < (int)guard->expected && guard->react_us < due_us ? guard->react_us : due_us;
+}
+
+static enum qz_hold_cause silence_cause(const struct qz_guard *guard)
+{
+    if (!held(guard))
+        return QZ_CAUSE_TIMEOUT;
+    return guard->expected == QZ_HOLD_THAWING ? QZ_CAUSE_ASKED : QZ_CAUSE_LIMIT;
 }
 
 bool qz_guard_look(struct qz_guard *guard)
@@ -179,56 +219,49 @@ bool qz_guard_look(struct qz_guard *guard)
     if (!guard->hold)
         return false;
     int64_t now_us = guard->os->ops->now_us(guard->os);
-    if (now_us >= qz_guard_deadline(guard) && !guard->taken_over)
-        take_over(guard, held(guard) ? QZ_CAUSE_LIMIT : QZ_CAUSE_TIMEOUT);
-    else if (guard->taken_over)
+    if (guard->taken_over)
         qz_freezer_advance(&guard->own, now_us);
+    else if (now_us >= qz_guard_deadline(guard))
+        take_over(guard, silence_cause(guard));
     return !held(guard);
 }
 
-/* Waits while the hold is in a phase before `phase`. A guardian that has not moved on by `deadline_us` is taken over
- * from. */
-static void await(struct qz_guard *guard, enum qz_hold_phase phase, int64_t deadline_us)
+/* Waits while the hold is in a phase before `phase`. */
+static void await(struct qz_guard *guard, enum qz_hold_phase phase)
 {
     struct qz_os *os = guard->os;
     while (guard->hold->phase < (int)phase) {
-        int64_t until_us = qz_guard_deadline(guard);
-        bool patience = !guard->taken_over && deadline_us < until_us;
         struct qz_event event;
-        os->ops->wait(os, patience ? deadline_us : until_us, &event);
+        os->ops->wait(os, qz_guard_deadline(guard), &event);
         qz_guard_note(guard, &event);
-        if (!guard->taken_over && os->ops->now_us(os) >= deadline_us)
-            take_over(guard, QZ_CAUSE_ASKED);
-        else
-            qz_guard_look(guard);
+        qz_guard_look(guard);
     }
 }
 
 bool qz_guard_freeze(struct qz_guard *guard)
 {
-    struct qz_os *os = guard->os;
-    struct qz_hold *hold = guard->hold;
-    os->ops->tell_peer(os, TELL_FREEZE);
-    int64_t limit_us = hold->freeze_timeout_us + QZ_GUARDIAN_PATIENCE_US;
-    await(guard, QZ_HOLD_HELD, os->ops->now_us(os) + limit_us);
+    tell(guard, TELL_FREEZE, QZ_HOLD_SYNCING);
+    await(guard, QZ_HOLD_HELD);
     if (held(guard))
         return true;
-    qz_guard_thaw(guard);
+    await(guard, QZ_HOLD_OVER);
     return false;
 }
 
 void qz_guard_thaw(struct qz_guard *guard)
 {
-    struct qz_os *os = guard->os;
     if (held(guard))
-        os->ops->tell_peer(os, TELL_THAW);
-    int64_t now_us = os->ops->now_us(os);
-    await(guard, QZ_HOLD_THAWING, now_us + QZ_GUARDIAN_PATIENCE_US);
-    await(guard, QZ_HOLD_OVER, now_us + QZ_THAW_WAIT_US + QZ_GUARDIAN_PATIENCE_US);
+        tell(guard, TELL_THAW, QZ_HOLD_THAWING);
+    await(guard, QZ_HOLD_OVER);
 }
 
 void qz_guard_end(struct qz_guard *guard)
 {
     guard->os->ops->dismiss(guard->os);
-    guard->present = false;
+}
+
+bool qz_guard_leave(struct qz_hold *hold)
+{
+    hold->left = true;
+    return !qz_hold_owes(hold);
 }

@@ -3,7 +3,9 @@
  * From before the first pre-script to after the last post-script a guardian watches the agent. It does the freezing
  * and the thawing; while anything is frozen it allocates nothing, writes nothing and logs nothing. The agent dies: it
  * thaws, then does what the agent still owed (`inherit`). The hold limit passes: it thaws. The guardian dies, or does
- * not react: the agent, which has the same volumes open, thaws. */
+ * not react: the agent, which has the same volumes open, thaws.
+ *
+ * The first guardian has no volumes; the one that has them takes its place, without a moment between them. */
 #ifndef QUIESCE_GUARDIAN_H
 #define QUIESCE_GUARDIAN_H
 
@@ -15,23 +17,24 @@
 /* How long past its time the agent lets a silent guardian be before it thaws by itself. */
 #define QZ_GUARDIAN_PATIENCE_US 250000
 
+/* What a guardian does after the agent's death, when everything is thawed, or cannot be. `hold` NULL: it had none. */
+typedef void (*qz_inherit)(struct qz_os *os, void *argument, struct qz_hold *hold);
+
 /* The agent's view of guardian and hold. One for a run; `hold` NULL while no volumes are open. */
 struct qz_guard {
     struct qz_os *os;
     struct qz_hold *hold;
-    bool *busy;     /* room for hold->count: the guardian's */
-    bool *own_busy; /* … and the agent's */
-    void (*inherit)(struct qz_os *os, void *argument); /* run by the guardian after the agent's death and the thaw */
+    qz_inherit inherit;
     void *argument;
-    struct qz_freezer own; /* used only when the agent has to thaw by itself */
-    bool present;          /* a guardian was started and has not been lost */
-    bool lost;             /* … was lost while something was, or was to be, frozen */
+    struct qz_freezer own;       /* used only when the agent has to thaw by itself */
+    enum qz_hold_phase expected; /* what the guardian was told last leads at least to this phase … */
+    int64_t react_us;            /* … by then */
     bool taken_over;
     int signal_number; /* a signal that came while we waited; 0: none */
 };
 
-/* Starts a guardian, dismissing the one before. With a hold, it arms its volumes and is ready on return; the agent's
- * are armed too. Returns 0 or an errno. */
+/* Starts a guardian, which takes the place of the one before. With a hold, it arms its volumes and is ready on return;
+ * the agent's are armed too. Returns 0 or an errno; the one before may then be there still. */
 int qz_guard_start(struct qz_guard *guard);
 
 /* Has everything flushed and frozen. Returns true when all is HELD; else everything that was frozen has been thawed,
@@ -49,7 +52,11 @@ bool qz_guard_look(struct qz_guard *guard); /* true: the freeze does not hold an
 /* Has everything thawed. Returns when it is, or cannot be. */
 void qz_guard_thaw(struct qz_guard *guard);
 
-/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed. */
+/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed, and then clears the journal if
+ * the agent has left that to it. */
 void qz_guard_end(struct qz_guard *guard);
+
+/* At the agent's very end: is the hold done with? If not, the journal is the guardian's to clear. */
+bool qz_guard_leave(struct qz_hold *hold);
 
 #endif

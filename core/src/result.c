@@ -11,13 +11,18 @@ static void free_attempt(struct qz_attempt *attempt)
     free(attempt->err);
 }
 
+void qz_result_free_attempts(struct qz_script_result *script)
+{
+    for (size_t i = 0; i < script->attempt_count; i++)
+        free_attempt(&script->attempts[i]);
+    script->attempt_count = 0;
+}
+
 void qz_result_free(struct qz_result *result)
 {
     for (size_t i = 0; i < result->script_count; i++) {
-        struct qz_script_result *script = &result->scripts[i];
-        for (size_t j = 0; j < script->attempt_count; j++)
-            free_attempt(&script->attempts[j]);
-        free(script->attempts);
+        qz_result_free_attempts(&result->scripts[i]);
+        free(result->scripts[i].attempts);
     }
     free(result->scripts);
     free(result->files);

@@ -13,4 +13,7 @@ const char *qz_snapshot_outcome_name(enum qz_snapshot_outcome outcome);
  * because quiesce itself failed. */
 enum qz_exit qz_result_exit(const struct qz_result *result);
 
+/* Gives up what a script's attempts hold; it has room for as many again. */
+void qz_result_free_attempts(struct qz_script_result *script);
+
 #endif

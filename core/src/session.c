@@ -205,10 +205,20 @@ static void set_up(struct qz_session *session, struct qz_os *os, const struct qz
     make_run_id(session);
 }
 
-/* One attempt of the whole way. Returns a signal's number if one came. */
-static int run_once(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
+static void begin_nothing(struct qz_session *session, int failed)
+{
+    char message[QZ_DETAIL_SIZE];
+    snprintf(message, sizeof message, "nothing was begun: guardian or journal could not be had: %s", strerror(failed));
+    qz_session_add_error(session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, message);
+}
+
+/* One attempt of the whole way. Returns a signal's number if one came. `*owing`: a hold in which something is, or may
+ * become, frozen still, or NULL. */
+static int run_once(struct qz_os *os, const struct qz_options *options, struct qz_result *result,
+                    struct qz_hold **owing)
 {
     struct qz_session session;
+    *owing = NULL;
     set_up(&session, os, options, result);
     if (!check_files(&session)) {
         qz_session_add_error(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, strerror(ENOMEM));
@@ -221,9 +231,7 @@ static int run_once(struct qz_os *os, const struct qz_options *options, struct q
     if (failed == 0)
         failed = qz_session_journal(&session, false);
     if (failed) {
-        char message[QZ_DETAIL_SIZE];
-        snprintf(message, sizeof message, "nothing was begun: guardian or journal could not be had: %s", strerror(failed));
-        qz_session_add_error(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, message);
+        begin_nothing(&session, failed);
     } else {
         session.signal_number = session.guard.signal_number;
         if (!session.signal_number)
@@ -234,14 +242,11 @@ static int run_once(struct qz_os *os, const struct qz_options *options, struct q
     session.facts.snapshot = result->snapshot.outcome;
     conclude(&session);
     qz_snapshot_clean(&session.snapshot);
+    if (session.last_hold && qz_hold_owes(session.last_hold))
+        *owing = session.last_hold;
+    else
+        qz_journal_clear(os); /* while there is a guardian: killed after it has gone, we would leave a journal */
     qz_guard_end(&session.guard);
-    struct qz_process guardian;
-    os->ops->guardian(os, &guardian);
-    bool owed = false;
-    for (size_t i = 0; i < session.freeze_count; i++)
-        owed = owed || result->volumes[i].outcome == QZ_VOLUME_STUCK || result->volumes[i].outcome == QZ_VOLUME_THAW_FAILED;
-    if (!owed)
-        qz_journal_clear(os);
     return session.signal_number;
 }
 
@@ -309,8 +314,9 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
     if (!admit(os, result, true))
         return QZ_EXIT_NONE;
     recover(os, result);
+    struct qz_hold *owing;
     for (int attempt = 1;; attempt++) {
-        int signal_number = run_once(os, options, result);
+        int signal_number = run_once(os, options, result, &owing);
         if (result->consistency != QZ_NONE || signal_number || attempt == attempts)
             break;
         qz_say(os, "attempt %d of %d gave no usable backup (%s); the next one in %lld s", attempt, attempts,
@@ -320,6 +326,8 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
         qz_result_free(result);
         *result = (struct qz_result){.command = command, .attempt = attempt + 1, .attempts = attempts};
     }
+    if (owing && qz_guard_leave(owing))
+        qz_journal_clear(os);
     return qz_verdict_exit(result->consistency);
 }
 

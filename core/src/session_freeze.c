@@ -101,9 +101,7 @@ static bool prepare_hold(struct qz_session *session)
     struct qz_guard *guard = &session->guard;
     size_t count = session->freeze_count;
     guard->hold = session->os->ops->share(session->os, qz_hold_size(count));
-    guard->busy = calloc(count, sizeof *guard->busy);
-    guard->own_busy = calloc(count, sizeof *guard->own_busy);
-    if (!guard->hold || !guard->busy || !guard->own_busy)
+    if (!guard->hold)
         return false;
     qz_hold_init(guard->hold, session->result->volumes, count, session->options->freeze_timeout_us,
                  session->options->hold_limit_us);
@@ -154,9 +152,7 @@ void qz_session_end_hold(struct qz_session *session)
     collect(session);
     session->os->hush = session->facts.thaw_failed; /* a log on a volume that stays frozen would hang us */
     session->os->ops->volumes_close(session->os);
-    free(guard->busy);
-    free(guard->own_busy);
-    guard->busy = guard->own_busy = NULL;
+    session->last_hold = guard->hold;
     guard->hold = NULL;
     qz_session_journal(session, false);
 }

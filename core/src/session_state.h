@@ -17,6 +17,7 @@ struct qz_progress {
     atomic_int pre[QZ_PLUGINS_MAX]; /* enum qz_script_progress */
     atomic_int post[QZ_PLUGINS_MAX];
     atomic_int snapshot;
+    atomic_bool inherited; /* a guardian does what the dead agent owed: while one takes the place of another, both learn */
 };
 
 struct qz_session {
@@ -28,6 +29,7 @@ struct qz_session {
     struct qz_plugin *sound[QZ_PLUGINS_MAX];
     struct qz_progress *progress;
     struct qz_guard guard;
+    struct qz_hold *last_hold; /* NULL: nothing was frozen */
     size_t freeze_count; /* the result's volumes 0…freeze_count-1 are open */
     struct qz_snapshot snapshot;
     struct qz_verdict_facts facts;
@@ -73,6 +75,6 @@ int qz_session_journal(struct qz_session *session, bool frozen);
 /* ---- takeover.c ------------------------------------------------------------------------------------------------- */
 
 /* A guardian's `inherit`: does what a dead agent still owed. Argument: the session. */
-void qz_session_take_over(struct qz_os *os, void *argument);
+void qz_session_take_over(struct qz_os *os, void *argument, struct qz_hold *hold);
 
 #endif

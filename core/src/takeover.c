@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "result.h"
 #include "session_state.h"
 
 static void end_left_behind(struct qz_session *session, atomic_int *progress, int slot)
@@ -12,11 +13,36 @@ static void end_left_behind(struct qz_session *session, atomic_int *progress, in
     *progress = QZ_SCRIPT_FAILED;
 }
 
-void qz_session_take_over(struct qz_os *os, void *argument)
+/* Runs the post-scripts that are owed. Nobody will see a result: it only has to hold what is being done. */
+static void run_posts(struct qz_session *session)
+{
+    struct qz_result *result = session->result;
+    for (size_t i = 0; i < result->script_count; i++)
+        result->scripts[i].attempt_count = 0; /* those that the agent had noted are not ours */
+    qz_session_post(session);
+    for (size_t i = 0; i < result->script_count; i++)
+        qz_result_free_attempts(&result->scripts[i]);
+    qz_error_list_free(&result->errors);
+}
+
+/* A volume that could not be thawed is all that is still owed. */
+static void settle_journal(struct qz_session *session, const struct qz_hold *hold)
+{
+    if (hold && qz_hold_owes(hold)) {
+        qz_hold_collect(hold, session->result->volumes);
+        qz_session_journal(session, false);
+    } else {
+        qz_journal_clear(session->os);
+    }
+}
+
+void qz_session_take_over(struct qz_os *os, void *argument, struct qz_hold *hold)
 {
     struct qz_session *session = argument;
     struct qz_progress *progress = session->progress;
     int count = (int)session->sound_count;
+    if (atomic_exchange(&progress->inherited, true))
+        return;
     session->os = os;
     qz_say(os, "the agent died; what it had frozen is thawed, its post-scripts are run now");
     end_left_behind(session, &progress->snapshot, 2 * count);
@@ -27,9 +53,9 @@ void qz_session_take_over(struct qz_os *os, void *argument)
         if (halfway)
             progress->post[k] = QZ_SCRIPT_IDLE; /* a post-script that was cut short is run again */
     }
-    qz_session_post(session);
+    run_posts(session);
     if (session->snapshot.tmpdir)
         os->ops->remove(os, session->snapshot.tmpdir);
-    qz_journal_clear(os);
+    settle_journal(session, hold);
     qz_say(os, "done for the dead agent; there is no usable backup");
 }

@@ -520,6 +520,27 @@ QZ_TEST(a_second_guardian_is_possible) // after the first one was let go
     }
 }
 
+QZ_TEST(a_guardian_takes_the_place_of_another) // that is let go once it is there; the agent talks to the new one
+{
+    struct qz_os *os = contract->os;
+    struct shared *first = os->ops->share(os, sizeof *first), *second = os->ops->share(os, sizeof *second);
+    struct qz_process before, after;
+    struct qz_event event = {0};
+    CHECK_INT(os->ops->guard(os, echo, first), 0);
+    os->ops->guardian(os, &before);
+    CHECK_INT(os->ops->guard(os, echo, second), 0);
+    os->ops->guardian(os, &after);
+    CU_ASSERT(after.pid > 0 && after.pid != before.pid);
+    CHECK_INT(first->seen, QZ_EVENT_DISMISSED);
+    CU_ASSERT_FALSE(os->ops->process_alive(os, &before));
+    os->ops->tell_peer(os, 7);
+    CU_ASSERT_TRUE(await(os, QZ_EVENT_MESSAGE, &event));
+    CHECK_INT(event.value, 8);
+    CU_ASSERT_FALSE(os->ops->peer_gone(os));
+    os->ops->dismiss(os);
+    CHECK_INT(second->seen, QZ_EVENT_DISMISSED);
+}
+
 static void end_slot_0(struct qz_os *os, void *argument)
 {
     struct shared *shared = argument;

@@ -204,7 +204,8 @@ struct qz_os_ops {
     void *(*share)(struct qz_os *os, size_t size);
     /* Starts a guardian process that runs `main(its os, argument)` and ends. It sees the agent's memory as it is now
      * (later changes only in shared memory), the open volumes and the lock; it has a session of its own, so that a
-     * terminal's Ctrl-C does not reach it, and arms volumes for itself. A guardian before it must be dismissed first. */
+     * terminal's Ctrl-C does not reach it, and arms volumes for itself. A guardian before it is dismissed once the new
+     * one is there: if the agent dies in between, both learn of it. If there comes no new one, it stays. */
     int (*guard)(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument);
     /* Lets the guardian go (QZ_EVENT_DISMISSED there); its end is no event here. Waits a moment for it to end, but
      * not for one that has a volume operation under way. Nothing, if there is none. */

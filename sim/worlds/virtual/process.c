@@ -18,13 +18,17 @@ static struct process *peer_of(const struct process *process)
     return process->role == VIRTUAL_AGENT ? process->guardian : process->let_go ? NULL : process->agent;
 }
 
-/* What is the same whether a process ends or is killed. */
+/* What is the same whether a process ends or is killed. While one guardian takes the place of another, an agent has
+ * two. */
 static void over(struct process *process)
 {
     process->state = PROCESS_OVER;
-    struct process *peer = peer_of(process);
-    if (peer)
-        process_post(peer, &(struct qz_event){.kind = QZ_EVENT_PEER_LOST});
+    const struct qz_event lost = {.kind = QZ_EVENT_PEER_LOST};
+    if (process->agent && process->agent->guardian == process)
+        process_post(process->agent, &lost);
+    for (struct process *other = process->world->processes; other; other = other->next)
+        if (other->agent == process && !other->let_go)
+            process_post(other, &lost);
 }
 
 static void run(void *argument)
@@ -222,28 +226,9 @@ static void inherit(struct process *child, struct process *parent)
     child->agent = parent;
 }
 
-static int os_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument)
+static void let_go(struct process *process, struct process *guardian)
 {
-    struct process *process = process_of(os);
-    int error = enter(process, VIRTUAL_OP_GUARD);
-    if (process->guardian)
-        violate(process, "guard: the guardian before was not dismissed");
-    if (!error) {
-        struct process *guardian = process_new(process->world, VIRTUAL_GUARDIAN, main, argument);
-        inherit(guardian, process);
-        process->guardian = guardian;
-    }
-    entry_operation(process, VIRTUAL_OP_GUARD, NULL, -1, 0, -error);
-    leave(process, VIRTUAL_OP_GUARD);
-    return error;
-}
-
-static void os_dismiss(struct qz_os *os)
-{
-    struct process *process = process_of(os);
     enter(process, VIRTUAL_OP_DISMISS);
-    struct process *guardian = process->guardian;
-    process->guardian = NULL;
     if (guardian && guardian->state != PROCESS_OVER) {
         guardian->let_go = true;
         process_post(guardian, &(struct qz_event){.kind = QZ_EVENT_DISMISSED});
@@ -255,6 +240,32 @@ static void os_dismiss(struct qz_os *os)
     }
     entry_operation(process, VIRTUAL_OP_DISMISS, NULL, -1, 0, 0);
     leave(process, VIRTUAL_OP_DISMISS);
+}
+
+static void os_dismiss(struct qz_os *os)
+{
+    struct process *process = process_of(os);
+    struct process *guardian = process->guardian;
+    process->guardian = NULL;
+    let_go(process, guardian);
+}
+
+/* The one before is let go as a second operation, so that a fault can strike while there are two. */
+static int os_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument)
+{
+    struct process *process = process_of(os);
+    struct process *before = process->guardian;
+    int error = enter(process, VIRTUAL_OP_GUARD);
+    if (!error) {
+        struct process *guardian = process_new(process->world, VIRTUAL_GUARDIAN, main, argument);
+        inherit(guardian, process);
+        process->guardian = guardian;
+    }
+    entry_operation(process, VIRTUAL_OP_GUARD, NULL, -1, 0, -error);
+    leave(process, VIRTUAL_OP_GUARD);
+    if (!error && before)
+        let_go(process, before);
+    return error;
 }
 
 static void os_tell_peer(struct qz_os *os, int byte)

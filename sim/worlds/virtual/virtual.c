@@ -105,17 +105,26 @@ void virtual_set_step_limit(struct virtual_world *world, unsigned long steps)
     world->step_limit = steps;
 }
 
+static bool any_stopped(const struct virtual_world *world)
+{
+    for (const struct process *process = world->processes; process; process = process->next)
+        if (process->state != PROCESS_OVER && process->stopped)
+            return true;
+    return false;
+}
+
 static enum virtual_end end_of_run(struct virtual_world *world)
 {
     enum virtual_end end = world->hangs ? VIRTUAL_HANGS : VIRTUAL_OVER;
+    bool stopped = any_stopped(world);
     for (struct process *process = world->processes; process; process = process->next) {
         if (process->state == PROCESS_OVER)
             continue;
         enum virtual_end left = VIRTUAL_HANGS;
-        if (!world->hangs && process->stopped)
-            left = VIRTUAL_LEFT_STOPPED;
-        else if (!world->hangs && process->operations > 0)
+        if (!world->hangs && process->operations > 0 && !process->stopped)
             left = VIRTUAL_LEFT_STUCK;
+        else if (!world->hangs && stopped)
+            left = VIRTUAL_LEFT_STOPPED;
         if (left == VIRTUAL_HANGS)
             abandon(process);
         if (left > end)

@@ -166,7 +166,7 @@ void virtual_observe(struct virtual_world *world, void (*observe)(void *observer
 
 enum virtual_end {
     VIRTUAL_OVER,         /* agent and guardians have ended or were killed */
-    VIRTUAL_LEFT_STOPPED, /* some of them is stopped, and nobody will continue it */
+    VIRTUAL_LEFT_STOPPED, /* some of them is stopped, and nobody will continue it; others may wait for that one */
     VIRTUAL_LEFT_STUCK,   /* some of them waits, with an operation on a volume that will never return */
     VIRTUAL_HANGS,        /* the step limit was reached, or some of them waits for what can never come */
 };
