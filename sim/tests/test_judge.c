@@ -148,7 +148,7 @@ QZ_TEST(something_left_is_found) // 1: nothing is left running, mounted or attac
 
 QZ_TEST(a_left_freeze_is_found) // 1: nothing is left frozen, but for what somebody else froze.
 {
-    static const char *const frozen[] = {"/data"};
+    const char *frozen[] = {"/data"};
     struct story story;
     begin(&story);
     tell_good_run(&story);

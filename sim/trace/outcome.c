@@ -9,6 +9,7 @@ void outcome_free(struct outcome *outcome)
         free(outcome->steps[i].out);
         free(outcome->steps[i].err);
         cJSON_Delete(outcome->steps[i].result);
+        free(outcome->steps[i].frozen);
     }
     for (size_t i = 0; i < outcome->left_count; i++)
         free(outcome->left[i]);
@@ -17,7 +18,5 @@ void outcome_free(struct outcome *outcome)
     free(outcome->left);
     free(outcome->refused);
     free(outcome->broken);
-    if (outcome->release)
-        outcome->release(outcome->memory);
     *outcome = (struct outcome){.broken = NULL};
 }

@@ -29,7 +29,8 @@ struct outcome_step {
     char *out;        /* standard output, NUL-terminated; owned */
     char *err;
     cJSON *result;    /* the report of run, check, freeze; NULL: none, or not JSON. Owned */
-    const char *const *frozen; /* mount points of the scenario's volumes that are frozen after the step */
+    const char **frozen; /* mount points of volumes that are frozen after the step; the array is owned, its strings are
+                            the scenario's */
     size_t frozen_count;
 };
 
@@ -41,7 +42,7 @@ struct outcome_snapshot {
     int64_t missing;   /* acknowledged records that are not in it; -1: no ledger */
 };
 
-/* Arrays and strings are malloc'ed and owned, but for those that lie in `memory`. */
+/* Arrays and strings are malloc'ed and owned. */
 struct outcome {
     struct trace trace;
     struct outcome_step *steps;
@@ -54,8 +55,6 @@ struct outcome {
     char *broken;     /* the environment does not work: why; NULL: all is well. Nothing else counts then */
     int64_t longest_stall_us; /* of the workload's writers; 0: no workload */
     int64_t duration_us;      /* in the world's own time */
-    void *memory;             /* strings of `frozen`, …; of the world */
-    void (*release)(void *memory);
 };
 
 struct world {

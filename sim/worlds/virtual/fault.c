@@ -169,6 +169,15 @@ static void signal_now(struct virtual_world *world, void *object, uint64_t order
         process_signal(process, fault->error);
 }
 
+static void continue_now(struct virtual_world *world, void *object, uint64_t order)
+{
+    (void)order;
+    const struct fault *fault = object;
+    struct process *process = process_of_role(world, fault->role);
+    if (process)
+        process_continue(process);
+}
+
 static void at(struct virtual_world *world, int64_t at_us,
                void (*fire)(struct virtual_world *, void *, uint64_t), const struct fault *fault)
 {
@@ -185,6 +194,11 @@ void virtual_kill_at(struct virtual_world *world, enum virtual_role role, int64_
 void virtual_stop_at(struct virtual_world *world, enum virtual_role role, int64_t at_us, int64_t for_us)
 {
     at(world, at_us, stop_now, &(struct fault){.role = role, .duration_us = for_us});
+}
+
+void virtual_continue_at(struct virtual_world *world, enum virtual_role role, int64_t at_us)
+{
+    at(world, at_us, continue_now, &(struct fault){.role = role});
 }
 
 void virtual_signal_at(struct virtual_world *world, enum virtual_role role, int signal_number, int64_t at_us)

@@ -245,6 +245,7 @@ int64_t process_deadline_us(const struct process *process);
 void process_post(struct process *process, const struct qz_event *event);
 void process_kill(struct process *process); /* the running one must yield then, and does not come back */
 void process_stop(struct process *process, int64_t for_us);
+void process_continue(struct process *process);
 void process_signal(struct process *process, int signal_number); /* one that its os reports as an event */
 struct process *process_of_role(struct virtual_world *world, enum virtual_role role); /* the last; or NULL */
 /* A rule of os.h was broken: remembered, traced; the operation then does what seems least harmful. */

@@ -73,14 +73,19 @@ void process_kill(struct process *process)
     over(process);
 }
 
-static void continue_now(struct virtual_world *world, void *object, uint64_t order)
+void process_continue(struct process *process)
 {
-    (void)order;
-    struct process *process = object;
     if (process->state == PROCESS_OVER || !process->stopped)
         return;
-    entry_add(world, process, VIRTUAL_DID_CONTINUED);
+    entry_add(process->world, process, VIRTUAL_DID_CONTINUED);
     process->stopped = false;
+}
+
+static void continue_now(struct virtual_world *world, void *object, uint64_t order)
+{
+    (void)world;
+    (void)order;
+    process_continue(object);
 }
 
 void process_stop(struct process *process, int64_t for_us)

@@ -96,8 +96,10 @@ static int64_t next_moment(const struct virtual_world *world, bool *alive)
     return next_us;
 }
 
+/* Until somebody is handed over to, memory is nobody's: what observers allocate outlives the process that yielded. */
 struct process *schedule_next(struct virtual_world *world)
 {
+    memory_set_owner(NULL);
     while (!world->hangs) {
         if (world->observe)
             world->observe(world->observer);
@@ -126,8 +128,9 @@ static struct fiber *hand_over(struct virtual_world *world, struct process *next
 void schedule_yield(struct process *process)
 {
     struct process *next = schedule_next(process->world);
+    struct fiber *fiber = hand_over(process->world, next);
     if (next != process)
-        fiber_switch(hand_over(process->world, next));
+        fiber_switch(fiber);
 }
 
 void schedule_leave(struct process *process)

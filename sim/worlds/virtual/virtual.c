@@ -100,6 +100,26 @@ void virtual_observe(struct virtual_world *world, void (*observe)(void *observer
     world->observer = observer;
 }
 
+struct call {
+    void (*call)(void *argument);
+    void *argument;
+};
+
+static void call_now(struct virtual_world *world, void *object, uint64_t order)
+{
+    (void)world;
+    (void)order;
+    const struct call *call = object;
+    call->call(call->argument);
+}
+
+void virtual_call_at(struct virtual_world *world, int64_t at_us, void (*call)(void *argument), void *argument)
+{
+    struct call *copy = arena_take(&world->arena, sizeof *copy);
+    *copy = (struct call){call, argument};
+    timer_set(world, at_us, call_now, copy);
+}
+
 void virtual_set_step_limit(struct virtual_world *world, unsigned long steps)
 {
     world->step_limit = steps;

@@ -155,12 +155,15 @@ void virtual_kill_at(struct virtual_world *world, enum virtual_role role, int64_
 void virtual_stop_on(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth,
                      enum virtual_moment moment, int64_t for_us);
 void virtual_stop_at(struct virtual_world *world, enum virtual_role role, int64_t at_us, int64_t for_us);
+void virtual_continue_at(struct virtual_world *world, enum virtual_role role, int64_t at_us); /* SIGCONT */
 /* SIGTERM, SIGINT or SIGHUP: an event in its next wait. */
 void virtual_signal_at(struct virtual_world *world, enum virtual_role role, int signal_number, int64_t at_us);
 
 /* Calls `observe` each time before the next process gets its turn, or time goes on: whoever looks at the trace there can
  * still set something for this very moment. */
 void virtual_observe(struct virtual_world *world, void (*observe)(void *observer), void *observer);
+/* Calls `call` when it is `at_us`. */
+void virtual_call_at(struct virtual_world *world, int64_t at_us, void (*call)(void *argument), void *argument);
 
 /* ---- Running ---------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,167 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "player.h"
+
+/* The words of one step, as the agent gets them. */
+struct words {
+    char **items;
+    size_t count;
+    char report[64]; /* the path behind --report */
+};
+
+static const char *lacks(void)
+{
+    return NULL;
+}
+
+static const char *cannot(const struct scenario *scenario)
+{
+    static const char *const NO_SIGNALS = "the virtual world sends signals to agent and guardian only";
+    if (!(scenario->worlds & SCENARIO_VIRTUAL))
+        return "the scenario asks for what is not there in the virtual world";
+    for (size_t i = 0; i < scenario->action_count; i++) {
+        if (scenario->actions[i].kind == SCENARIO_SEND && (scenario->actions[i].target & SCENARIO_SNAPSHOT))
+            return NO_SIGNALS;
+    }
+    return NULL;
+}
+
+static char *copy(const char *text)
+{
+    char *result = strdup(text);
+    if (!result)
+        abort();
+    return result;
+}
+
+/* `quiesce COMMAND --report FILE …`, where the command has a report and the scenario asks for none of its own. */
+static void make_words(struct words *words, const struct scenario_step *step, int number)
+{
+    static const char *const REPORTING[] = {"run", "check", "freeze"};
+    bool reports = false;
+    for (size_t i = 0; i < sizeof REPORTING / sizeof REPORTING[0]; i++)
+        reports |= step->argc > 0 && strcmp(step->argv[0], REPORTING[i]) == 0;
+    snprintf(words->report, sizeof words->report, PLAYER_REPORTS "/report-%d.json", number);
+    words->items = calloc(step->argc + 4, sizeof *words->items);
+    words->count = 0;
+    words->items[words->count++] = copy("quiesce");
+    for (size_t i = 0; i < step->argc; i++) {
+        words->items[words->count++] = copy(step->argv[i]);
+        if (i == 0 && reports) {
+            words->items[words->count++] = copy("--report");
+            words->items[words->count++] = copy(words->report);
+        }
+    }
+}
+
+static void free_words(struct words *words)
+{
+    for (size_t i = 0; i < words->count; i++)
+        free(words->items[i]);
+    free(words->items);
+}
+
+struct agent {
+    struct player *player;
+    struct words *words;
+};
+
+static void agent(struct qz_os *os, void *argument)
+{
+    char path[] = "PATH=/usr/bin:/bin";
+    char home[] = "HOME=/root";
+    char *const environment[] = {path, home, NULL}; /* lives as long as the agent does */
+    struct agent *it = argument;
+    it->player->status = qz_command_line_do(os, (int)it->words->count, it->words->items, environment, true);
+}
+
+static void note_left(struct outcome *outcome, char *line)
+{
+    outcome->left = realloc(outcome->left, (outcome->left_count + 1) * sizeof *outcome->left);
+    if (!outcome->left || !line)
+        abort();
+    outcome->left[outcome->left_count++] = line;
+}
+
+/* Scripts that run on, and what a failed one has left: nobody asked for them. */
+static void note_children(struct player *player)
+{
+    for (size_t i = 0; i < PLAYER_SLOTS; i++) {
+        const struct player_child *child = &player->children[i];
+        char *line = NULL;
+        if (!child->running && !(child->failed && child->leftovers > 0))
+            continue;
+        if (asprintf(&line, "%s of %s %s", child->running ? "a running script" : "a process left",
+                     child->plugin ? child->plugin : PLAYER_SNAPSHOT, child->role == TRACE_PRE ? "(pre)" : "") < 0)
+            abort();
+        note_left(player->outcome, line);
+    }
+}
+
+static void take_frozen(struct player *player, struct outcome_step *step)
+{
+    const struct scenario *scenario = player->scenario;
+    step->frozen = calloc(scenario->volume_count + 1, sizeof *step->frozen);
+    for (size_t i = 0; i < scenario->volume_count; i++) {
+        if (virtual_is_frozen(player->world, player_device(player, scenario->volumes[i].mount)))
+            step->frozen[step->frozen_count++] = scenario->volumes[i].mount;
+    }
+}
+
+static void play_step(struct player *player, int number)
+{
+    const struct scenario_step *given = &player->scenario->steps[number];
+    struct outcome_step *step = &player->outcome->steps[number];
+    struct words words;
+    size_t printed = strlen(virtual_output(player->world, QZ_STREAM_RESULT));
+    size_t logged = strlen(virtual_output(player->world, QZ_STREAM_LOG));
+    make_words(&words, given, number + 1);
+    player->step = number;
+    player->status = -1;
+    player->step_start_us = virtual_now_us(player->world);
+    memset(player->matches, 0, player->scenario->action_count * sizeof *player->matches);
+    virtual_set_root(player->world, given->root);
+    player_start_clock_actions(player);
+    enum virtual_end end = virtual_run(player->world, agent, &(struct agent){player, &words});
+    player_tell(player);
+    step->exit = player->status;
+    step->signal = player->status < 0 ? SIGKILL : 0;
+    step->out = copy(virtual_output(player->world, QZ_STREAM_RESULT) + printed);
+    step->err = copy(virtual_output(player->world, QZ_STREAM_LOG) + logged);
+    const char *report = virtual_file(player->world, words.report, NULL);
+    step->result = report ? cJSON_Parse(report) : NULL;
+    take_frozen(player, step);
+    if (end == VIRTUAL_HANGS)
+        note_left(player->outcome, copy("the program waits for what never comes"));
+    free_words(&words);
+}
+
+static void play(const struct scenario *scenario, const struct world_settings *settings, struct outcome *outcome)
+{
+    struct player *player = calloc(1, sizeof *player);
+    *outcome = (struct outcome){.steps = calloc(scenario->step_count, sizeof *outcome->steps)};
+    player->scenario = scenario;
+    player->outcome = outcome;
+    player->matches = calloc(scenario->action_count + 1, sizeof *player->matches);
+    player_set_up(player, settings->seed);
+    virtual_observe(player->world, player_tell, player);
+    for (size_t i = 0; i < scenario->step_count; i++) {
+        outcome->step_count++;
+        play_step(player, (int)i);
+    }
+    note_children(player);
+    if (virtual_violation(player->world))
+        note_left(outcome, copy(virtual_violation(player->world)));
+    if (virtual_open_files(player->world) > 0)
+        note_left(outcome, copy("files that were not closed"));
+    outcome->duration_us = virtual_now_us(player->world);
+    virtual_free(player->world);
+    free(player->matches);
+    free(player);
+}
+
+const struct world world_virtual = {"virtual", SCENARIO_VIRTUAL, lacks, cannot, play};

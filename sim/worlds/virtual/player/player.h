@@ -1,0 +1,59 @@
+/* player.h: what the rooms that play a scenario in the virtual world know of each other.
+ *
+ *   play.c   the world's row, step by step     setup.c  scenario → machine
+ *   story.c  the machine's trace → the common one     actions.c  what is done at its lines */
+#ifndef QUIESCE_SIM_PLAYER_H
+#define QUIESCE_SIM_PLAYER_H
+
+#include "../../world.h"
+#include "virtual.h"
+
+#define PLAYER_SNAPSHOT "snapshot" /* the command's name, as scenarios say it */
+#define PLAYER_REPORTS "/quiesce-sim"
+
+/* Who runs in a slot of the program's: the last script or snapshot command that was started there. */
+struct player_child {
+    enum trace_role role; /* TRACE_PRE, TRACE_POST, TRACE_SNAPSHOT */
+    int attempt;
+    const char *plugin;
+    bool running;
+    bool failed;
+    int leftovers; /* processes that it left, alive */
+};
+
+#define PLAYER_SLOTS 256   /* more than twice as many as plugins can be */
+#define PLAYER_VOLUMES 1024
+
+struct player {
+    const struct scenario *scenario;
+    struct virtual_world *world;
+    struct outcome *outcome;
+    int step;
+    int status;                /* of the agent; -1: it has not ended by itself */
+    size_t told;               /* entries of the machine's trace that were told */
+    size_t started;            /* children that the machine has started so far */
+    struct player_child children[PLAYER_SLOTS];
+    const char *volumes[PLAYER_VOLUMES]; /* slot → the volume's mount point as the scenario names it */
+    int *matches;              /* of each action's pattern in this step */
+    int64_t step_start_us;
+};
+
+/* ---- setup.c ---------------------------------------------------------------------------------------------------- */
+
+void player_set_up(struct player *player, uint64_t seed);
+dev_t player_device(const struct player *player, const char *mount); /* of the volume that is named so */
+/* The volume that has this mount point, as the scenario names it; NULL: none. */
+const char *player_volume(const struct scenario *scenario, const char *mount_point);
+
+/* ---- story.c ---------------------------------------------------------------------------------------------------- */
+
+/* Tells what happened since the last call; a virtual_observe callback. */
+void player_tell(void *player);
+void player_add(struct player *player, struct trace_event event);
+
+/* ---- actions.c -------------------------------------------------------------------------------------------------- */
+
+void player_start_clock_actions(struct player *player);
+void player_match_actions(struct player *player, const struct trace_event *event);
+
+#endif
