@@ -1,6 +1,7 @@
 #include "journal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -8,12 +9,37 @@
 #include <cjson/cJSON.h>
 
 #include "quiesce/json.h"
+#include "text.h"
+#include "utf8.h"
 
+#define INTEGER_MAX 9007199254740991.0 /* the largest that survives JSON: 2^53 - 1 */
 #define RECOVER_WAIT_US (10 * QZ_US_PER_S)
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
-/* Numbers over 2^53 do not survive JSON: process start times and clocks stay far below. */
+/* A mount point may hold any bytes, and JSON only UTF-8. What is none, and the backslash itself, is written as a
+ * backslash and three octal digits, as /proc/mounts does. */
+static bool add_bytes(cJSON *object, const char *name, const char *bytes)
+{
+    struct qz_text text = {0};
+    for (size_t size = strlen(bytes); size > 0;) {
+        uint32_t character;
+        size_t length = qz_utf8_decode(bytes, size, &character);
+        if (length > 0 && *bytes != '\\')
+            qz_text_add_bytes(&text, bytes, length);
+        else
+            qz_text_add(&text, "\\%03o", (unsigned char)*bytes);
+        length += length == 0;
+        bytes += length;
+        size -= length;
+    }
+    char *written = qz_text_take(&text);
+    bool added = written && cJSON_AddStringToObject(object, name, written);
+    free(written);
+    return added;
+}
+
+/* Numbers over INTEGER_MAX do not survive: process start times and clocks stay far below. */
 static bool add_process(cJSON *object, const char *name, const struct qz_process *process)
 {
     cJSON *entry = cJSON_AddObjectToObject(object, name);
@@ -27,9 +53,8 @@ static bool add_volumes(cJSON *object, const struct qz_journal *journal)
     for (size_t i = 0; list && i < journal->volume_count; i++) {
         const struct qz_journal_volume *volume = &journal->volumes[i];
         cJSON *entry = cJSON_CreateObject();
-        if (!cJSON_AddItemToArray(list, entry) || !cJSON_AddStringToObject(entry, "mount", volume->mount) ||
-            !cJSON_AddStringToObject(entry, "device", volume->device) ||
-            !cJSON_AddStringToObject(entry, "fstype", volume->fstype) ||
+        if (!cJSON_AddItemToArray(list, entry) || !add_bytes(entry, "mount", volume->mount) ||
+            !add_bytes(entry, "device", volume->device) || !add_bytes(entry, "fstype", volume->fstype) ||
             !cJSON_AddNumberToObject(entry, "major", major(volume->dev)) ||
             !cJSON_AddNumberToObject(entry, "minor", minor(volume->dev)))
             return false;
@@ -72,10 +97,13 @@ int qz_journal_clear(struct qz_os *os)
 
 /* ---- Reading ---------------------------------------------------------------------------------------------------- */
 
-static bool read_number(const cJSON *object, const char *name, double *out)
+/* An integer from 0 to `max`. */
+static bool read_number(const cJSON *object, const char *name, double max, double *out)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (!cJSON_IsNumber(item) || item->valuedouble < 0)
+    if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble > max)
+        return false;
+    if ((double)(int64_t)item->valuedouble < item->valuedouble)
         return false;
     *out = item->valuedouble;
     return true;
@@ -88,11 +116,37 @@ static bool read_string(const cJSON *object, const char *name, char **out)
     return *out != NULL;
 }
 
+/* The byte that three octal digits stand for; 0: they do not, or for NUL. */
+static unsigned char octal_byte(const char *digits)
+{
+    if (strspn(digits, "01234567") < 3 || digits[0] > '3')
+        return 0;
+    return (unsigned char)((digits[0] - '0') * 64 + (digits[1] - '0') * 8 + (digits[2] - '0'));
+}
+
+/* What add_bytes wrote. */
+static bool read_bytes(const cJSON *object, const char *name, char **out)
+{
+    if (!read_string(object, name, out))
+        return false;
+    char *to = *out;
+    for (const char *from = *out; *from; to++) {
+        bool escaped = *from == '\\';
+        unsigned char byte = escaped ? octal_byte(from + 1) : (unsigned char)*from;
+        if (byte == 0)
+            return false;
+        *to = (char)byte;
+        from += escaped ? 4 : 1;
+    }
+    *to = '\0';
+    return true;
+}
+
 static bool read_process(const cJSON *root, const char *name, struct qz_process *out)
 {
     const cJSON *entry = cJSON_GetObjectItemCaseSensitive(root, name);
     double pid, start_time;
-    if (!read_number(entry, "pid", &pid) || !read_number(entry, "start_time", &start_time))
+    if (!read_number(entry, "pid", INT32_MAX, &pid) || !read_number(entry, "start_time", INTEGER_MAX, &start_time))
         return false;
     *out = (struct qz_process){.pid = (pid_t)pid, .start_time = (uint64_t)start_time};
     return true;
@@ -111,9 +165,10 @@ static bool read_volumes(const cJSON *root, struct qz_journal *journal)
         if (!journal->volumes)
             return false;
         struct qz_journal_volume *volume = &journal->volumes[journal->volume_count++];
-        if (!read_string(entry, "mount", &volume->mount) || !read_string(entry, "device", &volume->device) ||
-            !read_string(entry, "fstype", &volume->fstype) || !read_number(entry, "major", &major_number) ||
-            !read_number(entry, "minor", &minor_number))
+        if (!read_bytes(entry, "mount", &volume->mount) || !read_bytes(entry, "device", &volume->device) ||
+            !read_bytes(entry, "fstype", &volume->fstype) ||
+            !read_number(entry, "major", UINT32_MAX, &major_number) ||
+            !read_number(entry, "minor", UINT32_MAX, &minor_number))
             return false;
         volume->dev = makedev((unsigned)major_number, (unsigned)minor_number);
     }
@@ -143,7 +198,8 @@ static bool read_journal(const cJSON *root, struct qz_journal *journal)
     double since_us, until_us;
     if (!read_string(root, "command", &journal->command) || !read_string(root, "run_id", &journal->run_id) ||
         !read_process(root, "agent", &journal->agent) || !read_process(root, "guardian", &journal->guardian) ||
-        !read_number(root, "since_us", &since_us) || !read_number(root, "until_us", &until_us) ||
+        !read_number(root, "since_us", INTEGER_MAX, &since_us) ||
+        !read_number(root, "until_us", INTEGER_MAX, &until_us) ||
         !read_volumes(root, journal) || !read_posts(root, journal))
         return false;
     journal->since_us = (int64_t)since_us;
@@ -154,15 +210,18 @@ static bool read_journal(const cJSON *root, struct qz_journal *journal)
 static int parse(struct qz_os *os, const char *text, size_t size, struct qz_journal *journal, struct qz_error *error)
 {
     struct qz_json json;
-    if (qz_json_parse("journal", text, size, QZ_E_INTERNAL_ERROR, &json, error) != QZ_E_SUCCESS)
+    char path[QZ_DETAIL_SIZE];
+    snprintf(path, sizeof path, "%s/journal", os->ops->state_directory(os));
+    if (qz_json_parse(path, text, size, QZ_E_INTERNAL_ERROR, &json, error) != QZ_E_SUCCESS) {
+        error->path = NULL;
         return -1;
+    }
     const cJSON *boot = cJSON_GetObjectItemCaseSensitive(json.root, "boot_id");
     int found = 1;
     if (cJSON_IsString(boot) && strcmp(boot->valuestring, os->ops->boot_id(os)) != 0) {
         found = 0;
     } else if (!cJSON_IsString(boot) || !read_journal(json.root, journal)) {
-        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s/journal: not a journal of quiesce; remove it once nothing is frozen",
-                     os->ops->state_directory(os));
+        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: not a journal of quiesce; remove it once nothing is frozen", path);
         found = -1;
     }
     qz_json_free(&json);
@@ -215,7 +274,7 @@ static void add_failure(struct qz_error_list *errors, const struct qz_journal_vo
     qz_error_list_add(errors, &error);
 }
 
-/* Thaws slots 0…count-1, `open` says which; all at once, since a thaw may have to wait for that of a lower volume. */
+/* Thaws the volumes that are open (by slot); all at once, since a thaw may have to wait for that of a lower volume. */
 static size_t thaw_opened(struct qz_os *os, const struct qz_journal *journal, bool *open, struct qz_error_list *errors)
 {
     size_t thawed = 0, waiting = 0;
@@ -246,22 +305,36 @@ static size_t thaw_opened(struct qz_os *os, const struct qz_journal *journal, bo
     return thawed;
 }
 
+/* Opens what there still is of the journal's volumes and makes ready to thaw them. Returns how many are open. */
+static size_t open_volumes(struct qz_os *os, const struct qz_journal *journal, bool *open, struct qz_error_list *errors)
+{
+    size_t opened = 0;
+    for (size_t i = 0; i < journal->volume_count; i++) {
+        int failed = os->ops->volume_recover(os, (int)i, journal->volumes[i].mount, journal->volumes[i].dev);
+        open[i] = failed == 0;
+        opened += open[i];
+        if (failed && failed != ENOENT)
+            add_failure(errors, &journal->volumes[i], strerror(failed));
+    }
+    int failed = opened > 0 ? os->ops->volumes_arm(os, (int)journal->volume_count) : 0;
+    if (!failed)
+        return opened;
+    for (size_t i = 0; i < journal->volume_count; i++)
+        if (open[i])
+            add_failure(errors, &journal->volumes[i], strerror(failed));
+    return 0;
+}
+
 size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, struct qz_error_list *errors)
 {
     size_t thawed = 0, failures = errors->count;
     bool *open = calloc(journal->volume_count + 1, sizeof *open);
-    if (!open)
+    if (!open) {
+        for (size_t i = 0; i < journal->volume_count; i++)
+            add_failure(errors, &journal->volumes[i], strerror(ENOMEM));
         return 0;
-    for (size_t i = 0; i < journal->volume_count; i++) {
-        int failed = os->ops->volume_recover(os, (int)i, journal->volumes[i].mount, journal->volumes[i].dev);
-        open[i] = failed == 0;
-        if (failed && failed != ENODEV)
-            add_failure(errors, &journal->volumes[i], strerror(failed));
     }
-    int failed = os->ops->volumes_arm(os, (int)journal->volume_count);
-    if (failed)
-        add_failure(errors, &journal->volumes[0], strerror(failed));
-    else
+    if (open_volumes(os, journal, open, errors) > 0)
         thawed = thaw_opened(os, journal, open, errors);
     os->ops->volumes_close(os);
     free(open);

@@ -1,8 +1,9 @@
 /* journal.h: what a run owes the machine, written down before it owes it.
  *
  * One JSON file in the state directory, replaced as a whole: which volumes are (about to be) frozen, by whom, since
- * when and until when, and which post-scripts are owed. It is written before the first freeze and after the last
- * thaw, never between. A journal of another boot says nothing: a reboot thaws everything. */
+ * when and until when, and which post-scripts are owed: those whose pre-script was started, or is about to be. It is
+ * written before the pre-scripts, before the first freeze and after the last thaw, never while anything is frozen. A
+ * journal of another boot says nothing: a reboot thaws everything. */
 #ifndef QUIESCE_JOURNAL_H
 #define QUIESCE_JOURNAL_H
 

@@ -226,6 +226,8 @@ static void start_attempt(struct run *run, struct track *track)
     attempt->status = failed;
     set_attempt_error(track);
     finish(track, QZ_SCRIPT_FAILED);
+    if (job->result->attempt_count == 1)
+        *job->progress = QZ_SCRIPT_IDLE;
 }
 
 /* What is to be done once a failed attempt's tree is gone: another attempt, or none. */

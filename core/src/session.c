@@ -228,6 +228,8 @@ static int run_once(struct qz_os *os, const struct qz_options *options, struct q
     session.snapshot = (struct qz_snapshot){.os = os, .options = options, .slot = 2 * (int)session.sound_count,
                                             .progress = &session.progress->snapshot, .result = &result->snapshot};
     int failed = qz_guard_start(&session.guard);
+    if (failed == 0 && !session.guard.signal_number)
+        qz_session_announce_pre(&session);
     if (failed == 0)
         failed = qz_session_journal(&session, false);
     if (failed) {

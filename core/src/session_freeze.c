@@ -31,7 +31,7 @@ int qz_session_journal(struct qz_session *session, bool frozen)
                 .mount = volume->mount, .device = volume->device, .fstype = volume->fstype, .dev = volume->dev};
     }
     for (size_t k = 0; k < session->sound_count; k++)
-        if (session->sound[k]->runnable && session->progress->post[k] == QZ_SCRIPT_IDLE)
+        if (session->progress->pre[k] != QZ_SCRIPT_IDLE && session->progress->post[k] == QZ_SCRIPT_IDLE)
             posts[journal.post_count++] = session->sound[k]->config.post.path;
     int failed = qz_journal_write(os, &journal);
     free(volumes);

@@ -50,18 +50,29 @@ static void run_jobs(struct qz_session *session, struct qz_job *jobs, size_t cou
     }
 }
 
+void qz_session_announce_pre(struct qz_session *session)
+{
+    for (size_t k = 0; k < session->sound_count; k++)
+        if (session->sound[k]->runnable)
+            session->progress->pre[k] = QZ_SCRIPT_RUNNING;
+}
+
 void qz_session_pre(struct qz_session *session)
 {
     struct qz_job jobs[QZ_PLUGINS_MAX];
-    size_t count = 0;
+    size_t count = 0, idle = 0;
     for (size_t k = 0; k < session->sound_count; k++)
-        if (session->sound[k]->runnable)
+        if (session->progress->pre[k] != QZ_SCRIPT_IDLE)
             jobs[count++] = make_job(session, k, QZ_PHASE_PRE);
     if (count == 0)
         return;
     qz_session_phase_begin(session, "pre");
     run_jobs(session, jobs, count, true);
     qz_session_phase_end(session);
+    for (size_t i = 0; i < count; i++)
+        idle += *jobs[i].progress == QZ_SCRIPT_IDLE;
+    if (idle > 0)
+        qz_session_journal(session, false); /* it names post-scripts that are not owed; if this fails, so be it */
 }
 
 void qz_session_post(struct qz_session *session)

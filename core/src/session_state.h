@@ -46,7 +46,10 @@ void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz
 
 /* ---- session_scripts.c ------------------------------------------------------------------------------------------ */
 
-/* Runs the pre-scripts of every plugin whose scripts may be run. A signal ends them. */
+/* Marks the pre-scripts of every plugin whose scripts may be run as begun: from now on their post-scripts are owed. */
+void qz_session_announce_pre(struct qz_session *session);
+
+/* Runs the pre-scripts that were announced. A signal ends them. */
 void qz_session_pre(struct qz_session *session);
 
 /* Runs the post-scripts of every plugin whose pre-script was started and whose post-script has not ended. */
