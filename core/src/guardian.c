@@ -132,7 +132,9 @@ int qz_guard_start(struct qz_guard *guard)
         failed = os->ops->guard(os, guardian_main, guard);
     if (failed)
         return failed;
-    return await_ready(guard);
+    failed = await_ready(guard);
+    guard->present = failed == 0;
+    return failed;
 }
 
 static void take_over(struct qz_guard *guard, enum qz_hold_cause cause)
@@ -163,6 +165,7 @@ bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
         if (hold && !guard->taken_over && hold->phase < QZ_HOLD_HELD)
             tell(guard, TELL_THAW, QZ_HOLD_THAWING);
     } else if (event->kind == QZ_EVENT_PEER_LOST) {
+        guard->present = false;
         if (hold && !guard->taken_over && hold->phase != QZ_HOLD_OVER)
             take_over(guard, QZ_CAUSE_PEER);
     } else if (event->kind == QZ_EVENT_VOLUME && guard->taken_over) {

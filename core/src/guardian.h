@@ -29,6 +29,7 @@ struct qz_guard {
     struct qz_freezer own;       /* used only when the agent has to thaw by itself */
     enum qz_hold_phase expected; /* what the guardian was told last leads at least to this phase … */
     int64_t react_us;            /* … by then */
+    bool present;                /* a guardian was started, and has not been seen to be lost */
     bool taken_over;
     int signal_number; /* a signal that came while we waited; 0: none */
 };

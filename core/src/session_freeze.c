@@ -133,8 +133,6 @@ static void collect(struct qz_session *session)
         qz_session_add_error(session, QZ_E_FS_FREEZE_TIMEOUT, QZ_PHASE_FREEZE, "freezing did not finish in --freeze-timeout");
     else if (!explained && (cause == QZ_CAUSE_PEER || cause == QZ_CAUSE_RELEASED || cause == QZ_CAUSE_LIMIT))
         qz_session_add_error(session, QZ_E_FREEZE_LOST, QZ_PHASE_FREEZE, "the guardian was lost or told to thaw before all was frozen");
-    if (session->guard.signal_number)
-        session->signal_number = session->guard.signal_number;
 }
 
 void qz_session_thaw(struct qz_session *session)
@@ -154,6 +152,10 @@ void qz_session_end_hold(struct qz_session *session)
     session->os->ops->volumes_close(session->os);
     session->last_hold = guard->hold;
     guard->hold = NULL;
+    if (!guard->present)
+        qz_guard_start(guard); /* nothing is frozen any more, but post-scripts are owed; if it fails, we are on our own */
+    if (guard->signal_number)
+        session->signal_number = guard->signal_number;
     qz_session_journal(session, false);
 }
 

@@ -541,6 +541,21 @@ QZ_TEST(a_guardian_takes_the_place_of_another) // that is let go once it is ther
     CHECK_INT(second->seen, QZ_EVENT_DISMISSED);
 }
 
+QZ_TEST(of_a_replaced_guardian_nothing_more_is_heard) // not even its loss
+{
+    struct qz_os *os = contract->os;
+    struct shared *shared = os->ops->share(os, sizeof *shared);
+    struct qz_event event = {0};
+    CHECK_INT(os->ops->guard(os, leave_early, NULL), 0);
+    CU_ASSERT_TRUE(await(os, QZ_EVENT_MESSAGE, &event));
+    CHECK_INT(os->ops->guard(os, echo, shared), 0);
+    os->ops->tell_peer(os, 7);
+    os->ops->wait(os, os->ops->now_us(os) + PATIENCE_US, &event);
+    CHECK_INT(event.kind, QZ_EVENT_MESSAGE);
+    CHECK_INT(event.value, 8);
+    os->ops->dismiss(os);
+}
+
 static void end_slot_0(struct qz_os *os, void *argument)
 {
     struct shared *shared = argument;

@@ -231,9 +231,22 @@ static void inherit(struct process *child, struct process *parent)
     child->agent = parent;
 }
 
+/* What its guardian had said and was not heard is gone with the socket. */
+static void forget_peer(struct process *process)
+{
+    size_t count = process->event_count;
+    for (size_t i = 0; i < count; i++) {
+        struct qz_event event;
+        take_event(process, &event);
+        if (event.kind != QZ_EVENT_MESSAGE && event.kind != QZ_EVENT_PEER_LOST)
+            process_post(process, &event);
+    }
+}
+
 static void let_go(struct process *process, struct process *guardian)
 {
     enter(process, VIRTUAL_OP_DISMISS);
+    forget_peer(process);
     if (guardian && guardian->state != PROCESS_OVER) {
         guardian->let_go = true;
         process_post(guardian, &(struct qz_event){.kind = QZ_EVENT_DISMISSED});
