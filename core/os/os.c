@@ -8,31 +8,23 @@
 #include "utf8.h"
 
 #define LINE_SIZE 2048
-#define ESCAPE_SIZE 4 /* one byte as \xNN */
 
 static const char PREFIX[] = "quiesce: ";
 static const char CUT[] = "…";
 
-/* Appends `text` to the `used` bytes of `line`, control characters and invalid UTF-8 as \xNN: a script's name must
- * not steer the terminal that the log is read on. Leaves room for CUT and a newline. Returns the new size. */
+/* Appends `text` to the `used` bytes of `line`, as qz_utf8_show shows it: a script's name must not steer the terminal
+ * that the log is read on. Leaves room for CUT and a newline. Returns the new size. */
 static size_t append_escaped(char *line, size_t used, const char *text, size_t size)
 {
     const size_t limit = LINE_SIZE - sizeof CUT - 1;
     while (size > 0) {
-        uint32_t character = 0;
-        size_t length = qz_utf8_decode(text, size, &character);
-        bool plain = length > 0 && !qz_utf8_is_control(character);
-        if (length == 0)
-            length = 1;
-        size_t need = plain ? length : length * ESCAPE_SIZE;
+        char shown[QZ_UTF8_SHOWN_SIZE];
+        size_t length = qz_utf8_show(shown, text, size), need = strlen(shown);
         if (used + need > limit) {
             memcpy(line + used, CUT, sizeof CUT - 1);
             return used + sizeof CUT - 1;
         }
-        if (plain)
-            memcpy(line + used, text, length);
-        for (size_t i = 0; !plain && i < length; i++)
-            snprintf(line + used + i * ESCAPE_SIZE, ESCAPE_SIZE + 1, "\\x%02x", (unsigned)(unsigned char)text[i]);
+        memcpy(line + used, shown, need);
         used += need;
         text += length;
         size -= length;

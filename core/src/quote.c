@@ -1,7 +1,5 @@
 #include "quote.h"
 
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "quiesce/json.h"
@@ -9,34 +7,17 @@
 
 #define PATH_SHOWN_SIZE 512
 #define KEY_KNOWN_SIZE 64 /* longer keys are near to nothing that is known */
-#define SHOWN_SIZE 12
 #define UNKNOWN_KEYS_MAX 20
 
 static const char ellipsis[] = "…";
 
-/* Writes how the character (or invalid byte) at `text` is shown to `shown`. Returns its length in the text. */
-static size_t show_character(char shown[SHOWN_SIZE], const char *text, size_t size)
+/* As qz_utf8_show, and quotes are escaped. */
+static size_t show_character(char shown[QZ_UTF8_SHOWN_SIZE], const char *text, size_t size)
 {
-    static const char named[] = "\"\"\nn\tt\rr"; /* pairs: the character, the letter of its escape */
-    uint32_t character;
-    size_t length = qz_utf8_decode(text, size, &character);
-    if (length == 0) {
-        snprintf(shown, SHOWN_SIZE, "\\x%02x", (unsigned char)text[0]);
-        return 1;
-    }
-    for (const char *pair = named; *pair; pair += 2) {
-        if ((unsigned char)pair[0] == character) {
-            snprintf(shown, SHOWN_SIZE, "\\%c", pair[1]);
-            return length;
-        }
-    }
-    if (!qz_utf8_is_control(character))
-        snprintf(shown, SHOWN_SIZE, "%.*s", (int)length, text);
-    else if (character < 0x80)
-        snprintf(shown, SHOWN_SIZE, "\\x%02x", character);
-    else
-        snprintf(shown, SHOWN_SIZE, "\\u%04x", character);
-    return length;
+    if (*text != '"')
+        return qz_utf8_show(shown, text, size);
+    memcpy(shown, "\\\"", 3);
+    return 1;
 }
 
 const char *qz_quote_escape(char *out, size_t size, const char *text, size_t length)
@@ -44,7 +25,7 @@ const char *qz_quote_escape(char *out, size_t size, const char *text, size_t len
     size_t used = 0;
     size_t fits = 0; /* up to here the ellipsis still finds room */
     for (size_t at = 0; at < length;) {
-        char shown[SHOWN_SIZE];
+        char shown[QZ_UTF8_SHOWN_SIZE];
         at += show_character(shown, text + at, length - at);
         size_t more = strlen(shown);
         if (used + more >= size) {

@@ -136,6 +136,15 @@ static void add_errors(struct page *page, const struct qz_error_list *errors)
     add_lost(page, errors->lost, "errors");
 }
 
+/* "FILE:LINE:COLUMN: ", as compilers do; nothing where a warning has no place. */
+static void add_place(struct page *page, const struct qz_warning *warning)
+{
+    if (!warning->path || warning->line == 0)
+        return;
+    add_visible(page, warning->path);
+    qz_text_add(&page->text, ":%d:%d: ", warning->line, warning->column);
+}
+
 static void add_warnings(struct page *page, const struct qz_warning_list *warnings)
 {
     if (warnings->count > 0)
@@ -145,6 +154,7 @@ static void add_warnings(struct page *page, const struct qz_warning_list *warnin
         qz_text_add(&page->text, "warning");
         end_paint(page);
         qz_text_add(&page->text, ": ");
+        add_place(page, &warnings->items[i]);
         add_visible(page, warnings->items[i].message);
         qz_text_add(&page->text, "\n");
     }

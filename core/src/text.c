@@ -66,29 +66,13 @@ void qz_text_add_utf8(struct qz_text *text, const char *bytes, size_t size)
     }
 }
 
-static void add_escape(struct qz_text *text, uint32_t character)
-{
-    static const char steering[] = "\n\r\t", letters[] = "nrt";
-    const char *found = character > 0 && character < 0x80 ? strchr(steering, (int)character) : NULL;
-    if (found)
-        qz_text_add(text, "\\%c", letters[found - steering]);
-    else
-        qz_text_add(text, character < 0x80 ? "\\x%02x" : "\\u%04x", character);
-}
-
 void qz_text_add_visible(struct qz_text *text, const char *bytes, size_t size)
 {
     qz_text_add_bytes(text, "", 0);
     while (size > 0) {
-        uint32_t character;
-        size_t length = qz_utf8_decode(bytes, size, &character);
-        if (length == 0)
-            qz_text_add(text, "\\x%02x", (unsigned char)bytes[0]);
-        else if (qz_utf8_is_control(character))
-            add_escape(text, character);
-        else
-            qz_text_add_bytes(text, bytes, length);
-        length += length == 0;
+        char shown[QZ_UTF8_SHOWN_SIZE];
+        size_t length = qz_utf8_show(shown, bytes, size);
+        qz_text_add_bytes(text, shown, strlen(shown));
         bytes += length;
         size -= length;
     }

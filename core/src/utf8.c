@@ -1,5 +1,6 @@
 #include "utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The number of bytes that a lead byte announces, and the smallest character they may encode; 0: no lead byte. */
@@ -66,4 +67,21 @@ bool qz_utf8_is_control(uint32_t character)
             return true;
     }
     return false;
+}
+
+size_t qz_utf8_show(char shown[QZ_UTF8_SHOWN_SIZE], const char *text, size_t size)
+{
+    static const char steering[] = "\n\r\t", letters[] = "nrt";
+    uint32_t character = 0;
+    size_t length = qz_utf8_decode(text, size, &character);
+    const char *named = length > 0 && *text ? strchr(steering, *text) : NULL;
+    if (length == 0)
+        snprintf(shown, QZ_UTF8_SHOWN_SIZE, "\\x%02x", (unsigned char)*text);
+    else if (named)
+        snprintf(shown, QZ_UTF8_SHOWN_SIZE, "\\%c", letters[named - steering]);
+    else if (!qz_utf8_is_control(character))
+        snprintf(shown, QZ_UTF8_SHOWN_SIZE, "%.*s", (int)length, text);
+    else
+        snprintf(shown, QZ_UTF8_SHOWN_SIZE, character < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)character & 0xffff);
+    return length > 0 ? length : 1;
 }

@@ -17,4 +17,11 @@ size_t qz_utf8_mark_length(const char *text, size_t size);
  * marks that turn the direction of writing or cannot be seen? */
 bool qz_utf8_is_control(uint32_t character);
 
+#define QZ_UTF8_SHOWN_SIZE 8
+
+/* Writes how the first character of `text` (`size` bytes, at least 1) is shown where it must do no harm: as it is, or,
+ * where it would steer a terminal or is no UTF-8, as an escape (\n, \t, \x1b, \u202e). `shown` ends in NUL. Returns
+ * how many bytes of `text` that was. */
+size_t qz_utf8_show(char shown[QZ_UTF8_SHOWN_SIZE], const char *text, size_t size);
+
 #endif

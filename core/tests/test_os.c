@@ -35,7 +35,7 @@ QZ_TEST(a_log_line_cannot_steer_a_terminal) // control characters and broken UTF
 {
     struct listener listener = {.os = {.ops = &OPS}};
     qz_say(&listener.os, "a\nb\x1b[31m\x7f \xc2\x9b \xff é\t");
-    CHECK_STRING(listener.text, "quiesce: a\\x0ab\\x1b[31m\\x7f \\xc2\\x9b \\xff é\\x09\n");
+    CHECK_STRING(listener.text, "quiesce: a\\nb\\x1b[31m\\x7f \\u009b \\xff é\\t\n");
 }
 
 QZ_TEST(a_log_line_too_long_is_cut) // visibly, and still one line

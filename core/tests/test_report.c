@@ -365,11 +365,11 @@ QZ_TEST(errors_come_with_a_remedy) // Each error is shown as its message and wha
 {
     struct qz_result result = good_result("run");
     fail_pre_script(&result, "");
-    qz_warning_list_add(&result.warnings, PRE, 3, 5, "/etc/x.json:3:5: unknown key");
+    qz_warning_list_add(&result.warnings, PRE, 3, 5, "unknown key");
     check_parts(&result, (const char *const[]){"Writers were stopped for 55.3 ms at most; 2 volumes were frozen.\n",
                                                "Pre-ScriptExecutionFailed (300): " PRE ": exit status 3\n",
                                                "  what to do: Look at the script's output",
-                                               "warning: /etc/x.json:3:5: unknown key\n", NULL});
+                                               "warning: /opt/app/pre.sh:3:5: unknown key\n", NULL});
     qz_result_free(&result);
 }
 
