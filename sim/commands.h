@@ -9,4 +9,6 @@ enum {
     EXIT_BROKEN = 3,  /* the environment does not work */
 };
 
+int command_actor(int argc, char **argv); /* FILE [ARG…]: plays a script of a scenario, inside a sandbox */
+
 #endif

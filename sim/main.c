@@ -1,4 +1,5 @@
 /* main.c: quiesce-sim's commands by name. Each is a function of its folder; only here the program exits. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@ static const struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
     const char *does;                  /* NULL: not for people */
 } COMMANDS[] = {
+    {"actor", command_actor, NULL},
     {NULL, NULL, NULL},
 };
 
@@ -22,8 +24,17 @@ static void print_help(FILE *out)
     fputs("\nquiesce-sim COMMAND --help tells more.\n", out);
 }
 
+/* As the interpreter of a scenario's scripts it is called by that name: a shebang leaves no room for a word. */
+static bool is_actor(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    return strcmp(slash ? slash + 1 : program, "actor") == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 0 && is_actor(argv[0]))
+        return command_actor(argc, argv);
     if (argc < 2) {
         print_help(stderr);
         return EXIT_MISTAKE;

@@ -19,35 +19,50 @@
 struct sandbox_volume {
     const struct scenario_volume *given;
     char path[PATH_MAX];  /* outside view of its mount point */
-    char image[PATH_MAX]; /* of its disk; "" where there is none */
-    char loop[32];        /* /dev/loopN; "" */
-    int directory;
+    char image[PATH_MAX]; /* of its disk, outside view; "" where there is none */
+    char loop[32];        /* "loopN"; "" */
+    int directory;        /* -1: not mounted yet */
     dev_t dev;            /* of the superblock (mountinfo's) */
     struct fakefs fakefs; /* server 0: it is none */
     bool frozen_by_other;
 };
 
+/* Zero, but for what the caller gives: the first four. Everything else is sandbox_open's. */
 struct sandbox {
     const struct scenario *scenario;
     const struct world_settings *settings;
-    bool fake;                 /* volumes are fake filesystems instead of loop devices */
-    char root[PATH_MAX];       /* outside view of the scenario's root */
+    bool fake;       /* volumes are fake filesystems instead of loop devices */
+    bool no_cgroups; /* the scenario's machine has no control groups */
+
+    char root[PATH_MAX];            /* outside view of the scenario's root */
     struct sandbox_volume *volumes; /* in the order of the scenario */
     size_t volume_count;
-    pid_t init;                /* pid 1 of the pid namespace; 0: not started */
-    int init_channel;          /* requests to it: start a command */
+    pid_t init;     /* pid 1 of the pid namespace, as the player sees it; 0: not started */
+    int init_pidfd;
+    int own_pids;   /* the player's own pid namespace */
+    int root_directory;
+    int cgroup;     /* the control group of the scenario's processes; -1: none */
+    char cgroup_path[PATH_MAX];
+    int lock;       /* on the sandbox's /run/quiesce, as the other quiesce; -1 */
+    pid_t *started; /* by sandbox_start and the workloads */
+    size_t started_count;
+    struct workload *workload; /* of workload.c */
 };
 
-/* Makes everything that the scenario gives, in namespaces of the calling process, which becomes the player (its mount
- * namespace and its children's pid namespace are new from now on). False: `why` says what does not work here. Call
- * sandbox_close in either case. */
+/* Makes everything that the scenario gives, in a mount namespace of the calling process, which becomes the player and
+ * must have one thread only (pid 1 of the scenario dies with that thread). False: `why` says what does not work here.
+ * Call sandbox_close in either case. */
 bool sandbox_open(struct sandbox *sandbox, char *why, size_t why_size);
 
 /* Starts `argv` (argv[0] = path inside) in the sandbox, as root or nobody, its output into the descriptors, behind a
- * gate whose filter is `calls` (see gate.h). The listener comes back in `listener`, the process in the return value
- * as the player sees its number, or a negative errno. */
+ * gate whose filter is `calls` (see gate.h). The listener comes back in `listener`; the process, a child of the player
+ * to be waited for, in the return value as the player sees its number, or a negative errno. It may be waiting at the
+ * gate already, with its execve. One thread at a time. */
 pid_t sandbox_start(struct sandbox *sandbox, char *const *argv, bool root, int out, int err, const int *calls,
                     size_t call_count, int *listener);
+
+/* The number that process `inside` of the scenario has outside; 0: there is no such process. */
+pid_t sandbox_pid(const struct sandbox *sandbox, pid_t inside);
 
 /* The volume whose superblock the open descriptor lies on, or NULL: the scenario did not make it. */
 struct sandbox_volume *sandbox_volume_of(struct sandbox *sandbox, int descriptor);

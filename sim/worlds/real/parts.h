@@ -1,0 +1,107 @@
+/* parts.h: what the files behind sandbox.h need of each other. */
+#ifndef QUIESCE_SIM_PARTS_H
+#define QUIESCE_SIM_PARTS_H
+
+#include "sandbox.h"
+
+#define SANDBOX_PRIVATE "/quiesce-sim"            /* the harness's own folder in the scenario's root */
+#define SANDBOX_PROGRAMS SANDBOX_PRIVATE "/bin"   /* commands of the scenario: snapshot */
+#define SANDBOX_COUNTS SANDBOX_PRIVATE "/counts"  /* one file a behaviour, one byte a start */
+#define SANDBOX_RECORD SANDBOX_PRIVATE "/record"  /* what actors did, a line each (actor.h) */
+#define SANDBOX_DISKS SANDBOX_PRIVATE "/disks"    /* images of volumes */
+#define SANDBOX_COPIES SANDBOX_PRIVATE "/snapshots"
+#define SANDBOX_COPY_LIST SANDBOX_COPIES "/list"  /* which images the command snapshot copies; absent: none */
+#define SANDBOX_MARKER SANDBOX_COPIES "/marker"   /* when it began (CLOCK_MONOTONIC, microseconds) */
+/* In the folder that lies over /usr: what links in /etc lead to, and the actor. */
+#define SANDBOX_LAYER_ETC_IN_USR "/libexec/quiesce-sim/etc"
+#define SANDBOX_LAYER_ETC "/usr" SANDBOX_LAYER_ETC_IN_USR
+#define SANDBOX_LAYER_ACTOR "/usr/libexec/quiesce-sim/actor"
+#define SANDBOX_LEDGER "/usr/local/bin/ledger"
+#define SANDBOX_LEDGER_SOCKET "/run/ledger.socket" /* of the first ledger; of the k-th: /run/ledger-K.socket */
+
+/* What does not work here: one line, kept from the first failure. */
+struct problem {
+    char *text;
+    size_t size;
+};
+
+/* Sets the line; returns false. */
+bool problem_set(struct problem *problem, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* snprintf for paths; one that does not fit ends the program: a harness cannot go on with half a path. */
+void path_format(char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define PATH_OF(name, ...)  \
+    char name[PATH_MAX];    \
+    path_format(name, __VA_ARGS__)
+
+void *allocate(size_t count, size_t size); /* zeroed, or the program ends */
+
+/* ---- root.c: the scenario's root, without volumes and files ------------------------------------------------------- */
+
+/* Needs the mount namespace; makes and mounts sandbox->root. */
+bool root_make(struct sandbox *sandbox, struct problem *problem);
+/* The folder of the cache that lies over /usr: the binaries under test, and what /etc links to. */
+bool layer_prepare(const struct world_settings *settings, char *layer, struct problem *problem);
+void remove_tree(const char *path); /* and nothing that is mounted in it */
+
+/* ---- process.c: namespaces, pid 1, starting and ending ------------------------------------------------------------- */
+
+bool namespaces_enter(struct sandbox *sandbox, struct problem *problem);
+bool init_start(struct sandbox *sandbox, struct problem *problem);
+/* Forks a process into the sandbox's pid namespace and control group. 0 in it; its number; negative errno. In the child
+ * only async-signal-safe calls may follow. */
+pid_t sandbox_fork(struct sandbox *sandbox);
+/* In such a child: the root is the scenario's, the working directory /, signals are as new, standard input is empty,
+ * and `out` and `err` are the output; every other descriptor but `keep` (-1: none) is closed. Returns `keep`'s new
+ * number. */
+int process_become(const struct sandbox *sandbox, int out, int err, int keep);
+void init_end(struct sandbox *sandbox, struct outcome *outcome);
+void namespaces_leave(struct sandbox *sandbox);
+
+/* ---- template.c, loop.c: disks ------------------------------------------------------------------------------------ */
+
+/* Opens the template image of a new filesystem, made once for each type and size. Descriptor, or -1. */
+int program_run(const char *const *argv, char *output, size_t size); /* its output, cut; exit status, 127: not there */
+int template_open(const struct world_settings *settings, const char *type, int64_t size, struct problem *problem);
+/* Copies a file without its holes; `dig`: blocks of zeros become holes, too. 0 or an errno. */
+int sparse_copy(int from, int to, bool dig);
+/* Gives the image a filesystem identity of its own where two of the same could not be mounted (btrfs). 0 or an errno. */
+int image_make_unique(int image, const char *type);
+
+/* Attaches `image` to a free loop device that detaches itself once nobody uses it, `name` as its owner's mark (64 bytes
+ * with NUL), its node in directory `nodes`. Returns a descriptor that keeps it; negative errno. */
+int loop_attach(int image, const char *name, const char *nodes, int *number);
+/* The mark of everything of this sandbox. */
+void loop_name(const struct sandbox *sandbox, char name[64]);
+
+/* ---- volumes.c ----------------------------------------------------------------------------------------------------- */
+
+bool volumes_make(struct sandbox *sandbox, struct problem *problem);
+bool volumes_finish(struct sandbox *sandbox, struct problem *problem); /* after the scenario's files: covers, freezes */
+void volumes_thaw(struct sandbox *sandbox);
+void volumes_release(struct sandbox *sandbox); /* closes the descriptors that keep them mounted */
+void volumes_forget(struct sandbox *sandbox, struct outcome *outcome); /* once their devices are gone */
+/* Mounts the filesystem on `device` so that a second one with the same identity may be mounted as well. */
+int volume_mount(const char *device, const char *path, const char *type, unsigned long flags);
+
+/* ---- files.c: files, scripts, behaviours ---------------------------------------------------------------------------- */
+
+bool files_make(struct sandbox *sandbox, struct problem *problem);
+/* Opens `path` as it is seen inside. */
+int inside_open(const struct sandbox *sandbox, const char *path, int flags);
+/* Makes directory `path` and those above it, 0755. 0 or an errno. */
+int inside_make_directories(const struct sandbox *sandbox, const char *path);
+/* Opens the directory that `path` lies in, made if missing; `name` points into `path`. Negative errno. */
+int inside_open_parent(const struct sandbox *sandbox, const char *path, const char **name);
+/* The whole content of an open file. Owned by the caller; NULL: errno. */
+char *read_whole(int file, size_t *size);
+
+/* ---- snapshots.c ----------------------------------------------------------------------------------------------------- */
+
+bool snapshot_copy(void); /* inside: copies the disks that SANDBOX_COPY_LIST names, if there is one */
+
+/* ---- others --------------------------------------------------------------------------------------------------------- */
+
+void outcome_left(struct outcome *outcome, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

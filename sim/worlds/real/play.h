@@ -1,0 +1,157 @@
+/* play.h: what the rooms that play a scenario with the real binary know of each other.
+ *
+ *   play.c            the way: sandbox, steps, one loop that waits     play_worlds.c  the rows of the two real worlds
+ *   play_calls.c      gated calls → what is to be done                 play_mounts.c  the mount table, retold (fake)
+ *   play_volumes.c    operations on volumes, in a queue and a worker for each volume
+ *   play_processes.c  who is who, and how they end
+ *   play_actions.c    what the scenario does at lines of the trace
+ *
+ * One thread does all of it but the workers' system calls. Whatever happens becomes a line of the trace (play_tell);
+ * a call at the gate is answered when nothing holds it any more (struct held). */
+#ifndef QUIESCE_SIM_PLAY_H
+#define QUIESCE_SIM_PLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "gate.h"
+#include "sandbox.h"
+#include "scenario.h"
+#include "trace.h"
+#include "world.h"
+
+#define PLAY_NEVER INT64_MAX
+
+struct play;
+
+/* ---- Calls that wait at the gate -------------------------------------------------------------------------------- */
+
+/* A gated call. It goes on when as many have let go of it as took hold; who made it holds it first. */
+struct held {
+    struct gate_call call;
+    int listener;
+    pid_t process; /* thread group */
+    int holds;
+    void (*go_on)(struct play *play, struct held *held); /* answers and frees it, or takes hold of it anew */
+    struct operation *operation; /* of a call that is one on a volume */
+};
+
+void held_take(struct held *held);
+void held_let_go(struct play *play, struct held *held); /* NULL: nothing */
+
+/* ---- play.c ----------------------------------------------------------------------------------------------------- */
+
+struct play_gate {
+    int listener;
+    struct play_gate *next;
+};
+
+struct play {
+    const struct scenario *scenario;
+    const struct world_settings *settings;
+    struct outcome *outcome;
+    struct sandbox sandbox;
+    int step;
+    int64_t start_us; /* of the clock: the trace's zero */
+    int64_t step_start_us;
+    struct play_gate *gates; /* one a step, until its last process has ended */
+    struct play_volume *volumes;     /* play_volumes.c; in the order of the scenario */
+    int operations_done;             /* eventfd: a worker has done what it was given */
+    struct play_process *processes;  /* play_processes.c */
+    struct play_process *agent;      /* of this step; NULL: not started */
+    int agents;                      /* so far */
+    int guardians;
+    bool agent_ended;                /* of this step: what hangs is let go */
+    struct due_action *due_actions;  /* play_actions.c */
+    int *matches;                    /* lines of this step that matched each action */
+};
+
+int64_t play_now_us(void);
+/* Adds a line to the trace and does what the scenario does there. Actions hold `held` (or NULL) until they are done. */
+void play_tell(struct play *play, struct trace_event event, struct held *held);
+void play_note(struct play *play, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Plays the scenario: the way of world.h's `play`. */
+void play_real(const struct scenario *scenario, const struct world_settings *settings, bool fake,
+               struct outcome *outcome);
+
+/* ---- play_calls.c ----------------------------------------------------------------------------------------------- */
+
+/* The calls to be gated. Returns how many; `calls` has room for GATE_CALLS_MAX. */
+size_t play_gated_calls(bool fake, int *calls);
+/* Takes a call that waits at the listener, and does about it what is to be done. */
+void play_take_call(struct play *play, int listener);
+
+/* ---- play_mounts.c ---------------------------------------------------------------------------------------------- */
+
+/* If the call opens a table of mounts, opens one in which fake filesystems have the scenario's types. Returns the
+ * descriptor, or -1: it opens something else. */
+int play_open_mounts(struct play *play, const struct held *held);
+
+/* ---- play_volumes.c --------------------------------------------------------------------------------------------- */
+
+void play_volumes_begin(struct play *play);
+/* An operation of `held`'s caller on a volume of the scenario: told, queued, done, and the call answered. */
+void play_operate(struct play *play, struct held *held, struct sandbox_volume *volume, enum trace_op op,
+                  enum trace_role role);
+/* Somebody else freezes or thaws; holds `held` (or NULL) until it is done. */
+void play_operate_as_other(struct play *play, struct held *held, struct sandbox_volume *volume, enum trace_op op);
+/* What a fault delays on the volume goes on. */
+void play_release(struct play *play, const struct sandbox_volume *volume);
+void play_release_all(struct play *play); /* what would hang for ever, on all volumes, also from now on in this step */
+/* Takes what workers have done, and starts what is due. */
+void play_volumes_turn(struct play *play);
+int64_t play_volumes_due_us(const struct play *play); /* when the next delay is over; PLAY_NEVER */
+bool play_volumes_idle(const struct play *play);
+/* Nobody waits any more: what is delayed is dropped, and everything thawed. Bounded in time; tells what hangs. */
+void play_volumes_end(struct play *play);
+
+/* ---- play_processes.c ------------------------------------------------------------------------------------------- */
+
+/* A process that has a part. Roles: the trace's; TRACE_OTHER: a quiesce that somebody else started; TRACE_HARNESS: one
+ * of which is not known yet whether it is a guardian. */
+struct play_process {
+    struct play_process *next;
+    pid_t pid;
+    int pidfd; /* -1: it has ended */
+    enum trace_role role;
+    enum trace_role target; /* of a leftover: its script's role */
+    int ordinal;
+    const char *plugin;
+    char *group;       /* a script's control groups, as /proc tells them */
+    bool start_told;
+    bool end_told;
+    int status; /* waitpid's; when it has ended. -1: nobody saw how */
+};
+
+/* NULL: it is gone already. */
+struct play_process *play_process_add(struct play *play, pid_t pid, enum trace_role role);
+struct play_process *play_process_find(const struct play *play, pid_t pid); /* NULL: it has no part */
+/* A living process of the role, the last one started; NULL: there is none. */
+struct play_process *play_process_of_role(const struct play *play, enum trace_role role);
+bool play_quiesce_lives(const struct play *play); /* any agent or guardian */
+/* Who the caller is, with one that shows itself now as a guardian told. TRACE_OTHER: nobody of quiesce's. */
+enum trace_role play_caller_role(struct play *play, struct held *held);
+
+/* What calls tell of processes. */
+void play_process_executes(struct play *play, struct held *held, const char *path, uint64_t environment);
+void play_process_exits(struct play *play, struct held *held, int status);
+void play_process_names_itself(struct play *play, struct held *held);
+/* Its pidfd says that it has ended. */
+void play_process_ended(struct play *play, struct play_process *process);
+/* Finds processes that scripts have left behind and nobody knows yet. `script`: of that one only; NULL: of all. */
+void play_find_leftovers(struct play *play, const struct play_process *script);
+void play_processes_end(struct play *play);
+
+/* ---- play_actions.c --------------------------------------------------------------------------------------------- */
+
+void play_actions_begin_step(struct play *play);
+/* Carries out what the scenario does at this line. */
+void play_actions_match(struct play *play, const struct trace_event *event, struct held *held);
+void play_actions_turn(struct play *play); /* what is due by the clock */
+int64_t play_actions_due_us(const struct play *play);
+void play_actions_end(struct play *play);
+
+#endif

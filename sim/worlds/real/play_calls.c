@@ -1,0 +1,201 @@
+/* play_calls.c: what each gated call means. */
+#include <errno.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "parts.h"
+#include "play.h"
+
+#define CAP_SYS_ADMIN_BIT 21
+
+/* ---- Holding and answering -------------------------------------------------------------------------------------- */
+
+void held_take(struct held *held)
+{
+    if (held)
+        held->holds++;
+}
+
+void held_let_go(struct play *play, struct held *held)
+{
+    if (held && --held->holds == 0)
+        held->go_on(play, held);
+}
+
+/* Whether the process still waits for an answer makes no difference: what was done, was done. */
+static void let_continue(struct play *play, struct held *held)
+{
+    (void)play;
+    gate_continue(held->listener, &held->call);
+    free(held);
+}
+
+static void refuse(struct held *held, int error)
+{
+    gate_fail(held->listener, &held->call, error);
+    free(held);
+}
+
+/* ---- Processes -------------------------------------------------------------------------------------------------- */
+
+static void execute(struct play *play, struct held *held, uint64_t path_address, uint64_t environment)
+{
+    char path[PATH_MAX];
+    if (gate_string(&held->call, path_address, path, sizeof path) == 0)
+        play_process_executes(play, held, path, environment);
+    held_let_go(play, held);
+}
+
+static void on_execve(struct play *play, struct held *held)
+{
+    execute(play, held, held->call.arguments[0], held->call.arguments[2]);
+}
+
+static void on_execveat(struct play *play, struct held *held)
+{
+    execute(play, held, held->call.arguments[1], held->call.arguments[3]);
+}
+
+static void on_exit_group(struct play *play, struct held *held)
+{
+    play_process_exits(play, held, (int)held->call.arguments[0] & 0xff);
+    held_let_go(play, held);
+}
+
+static void on_prctl(struct play *play, struct held *held)
+{
+    if (held->call.arguments[0] == PR_SET_NAME)
+        play_process_names_itself(play, held);
+    held_let_go(play, held);
+}
+
+/* ---- Volumes ---------------------------------------------------------------------------------------------------- */
+
+/* May it freeze? What is done on its behalf is done with the player's rights. */
+static bool has_rights(pid_t process)
+{
+    PATH_OF(path, "/proc/%d/status", (int)process);
+    unsigned long long capabilities = 0;
+    FILE *file = fopen(path, "re");
+    char line[256];
+    while (file && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "CapEff: %llx", &capabilities) == 1)
+            break;
+    }
+    if (file)
+        fclose(file);
+    return capabilities >> CAP_SYS_ADMIN_BIT & 1;
+}
+
+/* Somebody reached for a filesystem that the scenario did not make: the scenario fails loudly. */
+static void note_refused(struct play *play, const struct held *held, int descriptor)
+{
+    char path[PATH_MAX] = "?";
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    path[size > 0 ? size : 1] = '\0';
+    const char *what = (unsigned)held->call.arguments[1] == (unsigned)FIFREEZE ? "FIFREEZE" : "FITHAW";
+    play_note(play, "refused: %s of %s by process %d", what, path, (int)held->process);
+    if (!play->outcome->refused && asprintf(&play->outcome->refused, "%s of %s", what, path) < 0)
+        abort();
+}
+
+static void on_ioctl(struct play *play, struct held *held)
+{
+    int descriptor = -1;
+    int error = gate_descriptor(&held->call, (int)held->call.arguments[0], &descriptor);
+    struct sandbox_volume *volume = error ? NULL : sandbox_volume_of(&play->sandbox, descriptor);
+    if (!error && !volume) {
+        note_refused(play, held, descriptor);
+        error = EPERM;
+    }
+    if (!error && !has_rights(held->process))
+        error = EPERM;
+    if (descriptor >= 0)
+        close(descriptor);
+    if (error) {
+        refuse(held, error);
+        return;
+    }
+    bool freezes = (unsigned)held->call.arguments[1] == (unsigned)FIFREEZE;
+    play_operate(play, held, volume, freezes ? TRACE_FREEZE : TRACE_THAW, play_caller_role(play, held));
+}
+
+/* Only quiesce's own are told; everybody else's concern nobody. */
+static void on_syncfs(struct play *play, struct held *held)
+{
+    int descriptor = -1;
+    enum trace_role role = play_caller_role(play, held);
+    bool ours = role != TRACE_OTHER && gate_descriptor(&held->call, (int)held->call.arguments[0], &descriptor) == 0;
+    struct sandbox_volume *volume = ours ? sandbox_volume_of(&play->sandbox, descriptor) : NULL;
+    if (descriptor >= 0)
+        close(descriptor);
+    if (volume)
+        play_operate(play, held, volume, TRACE_SYNC, role);
+    else
+        held_let_go(play, held);
+}
+
+static void on_openat(struct play *play, struct held *held)
+{
+    int table = play_open_mounts(play, held);
+    if (table < 0) {
+        held_let_go(play, held);
+        return;
+    }
+    gate_return_descriptor(held->listener, &held->call, table, held->call.arguments[2] & O_CLOEXEC);
+    close(table);
+    free(held);
+}
+
+/* ---- Which is which --------------------------------------------------------------------------------------------- */
+
+/* Each handler lets go of the call, or answers it. */
+static const struct gated {
+    int call;
+    bool only_fake;
+    void (*take)(struct play *play, struct held *held);
+} GATED[] = {
+    {SYS_execve, false, on_execve},
+    {SYS_execveat, false, on_execveat},
+    {SYS_exit_group, false, on_exit_group},
+    {SYS_prctl, false, on_prctl},
+    {SYS_syncfs, false, on_syncfs},
+    {SYS_openat, true, on_openat},
+    {SYS_ioctl, false, on_ioctl}, /* FIFREEZE and FITHAW: the gate's own */
+};
+
+size_t play_gated_calls(bool fake, int *calls)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof GATED / sizeof GATED[0]; i++) {
+        if (GATED[i].call != SYS_ioctl && (fake || !GATED[i].only_fake))
+            calls[count++] = GATED[i].call;
+    }
+    return count;
+}
+
+void play_take_call(struct play *play, int listener)
+{
+    struct gate_call call;
+    if (gate_next(listener, &call) != 0)
+        return;
+    struct held *held = allocate(1, sizeof *held);
+    *held = (struct held){.call = call, .listener = listener, .holds = 1, .go_on = let_continue};
+    /* A thread that is the only one of its process has its number. */
+    held->process = play_process_find(play, call.pid) ? call.pid : gate_process(&call);
+    for (size_t i = 0; i < sizeof GATED / sizeof GATED[0]; i++) {
+        if (GATED[i].call == call.call) {
+            GATED[i].take(play, held);
+            return;
+        }
+    }
+    held_let_go(play, held);
+}

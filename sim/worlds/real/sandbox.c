@@ -1,0 +1,139 @@
+/* sandbox.c: a root of its own for one scenario: the order in which its parts come and go. */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "parts.h"
+
+/* ---- Small helpers ---------------------------------------------------------------------------------------------- */
+
+bool problem_set(struct problem *problem, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (problem->size > 0 && !problem->text[0])
+        vsnprintf(problem->text, problem->size, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+void path_format(char *path, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(path, PATH_MAX, format, arguments);
+    va_end(arguments);
+    if (length >= 0 && length < PATH_MAX)
+        return;
+    fprintf(stderr, "quiesce-sim: a path is too long: %.100s…\n", path);
+    abort();
+}
+
+void *allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count > 0 ? count : 1, size);
+    if (memory)
+        return memory;
+    fputs("quiesce-sim: out of memory\n", stderr);
+    abort();
+}
+
+void outcome_left(struct outcome *outcome, const char *format, ...)
+{
+    char *line = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&line, format, arguments);
+    va_end(arguments);
+    outcome->left = realloc(outcome->left, (outcome->left_count + 1) * sizeof *outcome->left);
+    if (length < 0 || !outcome->left)
+        abort();
+    outcome->left[outcome->left_count++] = line;
+}
+
+/* The last two names of the work folder's path: the harness's folder, which is known by its name, and the scenario's. */
+void loop_name(const struct sandbox *sandbox, char name[64])
+{
+    const char *work = sandbox->settings->work;
+    const char *at = work + strlen(work);
+    for (int slashes = 0; at > work && slashes < 2; slashes += at[-1] == '/', at--)
+        ;
+    snprintf(name, 64, "%s", *at == '/' ? at + 1 : at);
+}
+
+/* ---- Opening ---------------------------------------------------------------------------------------------------- */
+
+/* As another quiesce that runs all the time. */
+static bool take_lock(struct sandbox *sandbox, struct problem *problem)
+{
+    if (!sandbox->scenario->other_has_lock)
+        return true;
+    int error = inside_make_directories(sandbox, "/run/quiesce");
+    int directory = error ? -1 : inside_open(sandbox, "/run/quiesce", O_RDONLY | O_DIRECTORY);
+    if (directory >= 0 && fchmod(directory, 0700) == 0)
+        sandbox->lock = openat(directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool taken = sandbox->lock >= 0 && flock(sandbox->lock, LOCK_EX | LOCK_NB) == 0;
+    if (!taken)
+        problem_set(problem, "/run/quiesce/lock: %s", strerror(error ? error : errno));
+    if (directory >= 0)
+        close(directory);
+    return taken;
+}
+
+/* What is in the cache is mounted and run as root. */
+static bool check_cache(const struct world_settings *settings, struct problem *problem)
+{
+    struct stat facts;
+    if (stat(settings->cache, &facts) != 0)
+        return problem_set(problem, "%s: %s", settings->cache, strerror(errno));
+    return (facts.st_uid == geteuid() && (facts.st_mode & (S_IWGRP | S_IWOTH)) == 0) ||
+           problem_set(problem, "%s: others may write there; it must be ours, 0755 or less", settings->cache);
+}
+
+bool sandbox_open(struct sandbox *sandbox, char *why, size_t why_size)
+{
+    struct problem problem = {.text = why, .size = why_size};
+    if (why_size > 0)
+        why[0] = '\0';
+    sandbox->init_pidfd = sandbox->own_pids = sandbox->root_directory = sandbox->cgroup = sandbox->lock = -1;
+    path_format(sandbox->root, "%s/root", sandbox->settings->work);
+    if (mkdir(sandbox->settings->work, 0700) != 0 && errno != EEXIST)
+        return problem_set(&problem, "%s: %s", sandbox->settings->work, strerror(errno));
+    return check_cache(sandbox->settings, &problem) && namespaces_enter(sandbox, &problem) &&
+           root_make(sandbox, &problem) && init_start(sandbox, &problem) && volumes_make(sandbox, &problem) &&
+           files_make(sandbox, &problem) && take_lock(sandbox, &problem) && volumes_finish(sandbox, &problem);
+}
+
+/* ---- Closing ---------------------------------------------------------------------------------------------------- */
+
+static void close_descriptor(int *descriptor)
+{
+    if (*descriptor >= 0)
+        close(*descriptor);
+    *descriptor = -1;
+}
+
+void sandbox_close(struct sandbox *sandbox, struct outcome *outcome)
+{
+    volumes_thaw(sandbox);
+    init_end(sandbox, outcome);
+    /* Somebody may have frozen something in his last moment. */
+    volumes_thaw(sandbox);
+    volumes_release(sandbox);
+    close_descriptor(&sandbox->lock);
+    close_descriptor(&sandbox->root_directory);
+    umount2(sandbox->root, MNT_DETACH);
+    volumes_forget(sandbox, outcome);
+    namespaces_leave(sandbox);
+    if (!sandbox->settings->keep)
+        remove_tree(sandbox->settings->work);
+}

@@ -1,0 +1,402 @@
+/* volumes.c: the filesystems of a scenario: making, mounting, freezing, and taking them away again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "parts.h"
+
+#define NEARLY_FULL_LEFT (256 * 1024) /* bytes */
+#define GONE_WAIT_MS 3000
+
+/* ---- Mounting --------------------------------------------------------------------------------------------------- */
+
+int volume_mount(const char *device, const char *path, const char *type, unsigned long flags)
+{
+    const char *options = strcmp(type, "xfs") == 0 ? "nouuid" : NULL;
+    return mount(device, path, type, flags, options) == 0 ? 0 : errno;
+}
+
+/* The device as people know it, if that leads to the same one here; the sandbox's own node otherwise. */
+static void device_path(const struct sandbox *sandbox, const char *loop, char device[PATH_MAX])
+{
+    struct stat theirs, ours;
+    PATH_OF(node, "%s/dev/%s", sandbox->root, loop);
+    path_format(device, "/dev/%s", loop);
+    if (stat(device, &theirs) != 0 || stat(node, &ours) != 0 || theirs.st_rdev != ours.st_rdev)
+        path_format(device, "%s", node);
+}
+
+/* Makes the disk of a volume as a copy of the template. Returns a descriptor, or -1. */
+static int make_image(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
+{
+    const struct scenario_volume *given = volume->given;
+    size_t index = (size_t)(volume - sandbox->volumes);
+    if (given->on)
+        path_format(volume->image, "%s%s/disk-%zu.img", sandbox->root, given->on, index);
+    else
+        path_format(volume->image, "%s" SANDBOX_DISKS "/%zu", sandbox->root, index);
+    int template = template_open(sandbox->settings, given->type, given->size, problem);
+    if (template < 0)
+        return -1;
+    int image = open(volume->image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int error = image < 0 ? errno : sparse_copy(template, image, false);
+    close(template);
+    if (!error)
+        error = image_make_unique(image, given->type);
+    if (error)
+        problem_set(problem, "the disk of %s: %s", given->mount, strerror(error));
+    if (error && image >= 0)
+        close(image);
+    return error ? -1 : image;
+}
+
+/* A loop device of the volume. Returns a descriptor that keeps it, or -1. */
+static int make_loop(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
+{
+    int image = make_image(sandbox, volume, problem);
+    if (image < 0)
+        return -1;
+    char name[64];
+    int number = 0;
+    loop_name(sandbox, name);
+    PATH_OF(nodes, "%s/dev", sandbox->root);
+    int loop = loop_attach(image, name, nodes, &number);
+    close(image);
+    if (loop < 0)
+        problem_set(problem, "a loop device for %s: %s", volume->given->mount, strerror(-loop));
+    else
+        snprintf(volume->loop, sizeof volume->loop, "loop%d", number);
+    return loop < 0 ? -1 : loop;
+}
+
+static bool mount_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
+{
+    const char *type = volume->given->type;
+    int loop = make_loop(sandbox, volume, problem);
+    if (loop < 0)
+        return false;
+    char device[PATH_MAX];
+    device_path(sandbox, volume->loop, device);
+    int error = volume_mount(device, volume->path, type, 0);
+    close(loop);
+    if (error == ENODEV)
+        return problem_set(problem, "this kernel has no %s", type);
+    return !error || problem_set(problem, "mounting %s on %s: %s", type, volume->given->mount, strerror(error));
+}
+
+static bool mount_tmpfs(const struct sandbox_volume *volume, struct problem *problem)
+{
+    char options[64];
+    snprintf(options, sizeof options, "size=%lld,mode=755", (long long)volume->given->size);
+    return mount("tmpfs", volume->path, "tmpfs", 0, options) == 0 ||
+           problem_set(problem, "a tmpfs on %s: %s", volume->given->mount, strerror(errno));
+}
+
+/* ---- More than a mount ------------------------------------------------------------------------------------------ */
+
+/* Takes room until only `left` bytes are free, as far as the filesystem can be made to; 0: until nothing goes in. */
+static int fill_up(const struct sandbox_volume *volume, int64_t left)
+{
+    int file = openat(volume->directory, "filling", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0)
+        return errno;
+    struct statfs facts;
+    off_t at = 0;
+    for (int rounds = 0; rounds < 64 && fstatfs(file, &facts) == 0; rounds++) {
+        int64_t room = (int64_t)facts.f_bfree * facts.f_bsize - left;
+        /* Metadata takes some of it, so what does not go in as a whole goes in by halves. */
+        while (room >= facts.f_bsize && fallocate(file, 0, at, room) != 0)
+            room /= 2;
+        if (room < facts.f_bsize)
+            break;
+        at += room;
+    }
+    static const char block[4096];
+    while (left == 0 && pwrite(file, block, sizeof block, at) > 0)
+        at += (off_t)sizeof block;
+    int error = fsync(file) == 0 || errno == ENOSPC ? 0 : errno;
+    close(file);
+    return error;
+}
+
+static bool add_bind(struct sandbox *sandbox, const struct sandbox_volume *volume, const char *at, struct problem *problem)
+{
+    PATH_OF(path, "%s%s", sandbox->root, at);
+    int error = inside_make_directories(sandbox, at);
+    if (!error && mount(volume->path, path, NULL, MS_BIND, NULL) != 0)
+        error = errno;
+    return !error || problem_set(problem, "a bind mount of %s on %s: %s", volume->given->mount, at, strerror(error));
+}
+
+static bool add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *volume, size_t index,
+                          struct problem *problem)
+{
+    const char *at = volume->given->subvolumes[index];
+    struct btrfs_ioctl_vol_args arguments = {0};
+    snprintf(arguments.name, sizeof arguments.name, "subvolume-%zu", index);
+    char device[PATH_MAX], options[64];
+    device_path(sandbox, volume->loop, device);
+    snprintf(options, sizeof options, "subvol=subvolume-%zu", index);
+    PATH_OF(path, "%s%s", sandbox->root, at);
+    int error = ioctl(volume->directory, BTRFS_IOC_SUBVOL_CREATE, &arguments) == 0 ? 0 : errno;
+    if (!error)
+        error = inside_make_directories(sandbox, at);
+    if (!error && mount(device, path, "btrfs", 0, options) != 0)
+        error = errno;
+    return !error || problem_set(problem, "a subvolume of %s on %s: %s", volume->given->mount, at, strerror(error));
+}
+
+static bool add_more(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
+{
+    const struct scenario_volume *given = volume->given;
+    int error = 0;
+    if (given->fill != SCENARIO_EMPTY)
+        error = fill_up(volume, given->fill == SCENARIO_FULL ? 0 : NEARLY_FULL_LEFT);
+    if (error)
+        return problem_set(problem, "filling %s: %s", given->mount, strerror(error));
+    bool made = true;
+    for (size_t i = 0; made && i < given->subvolume_count; i++)
+        made = add_subvolume(sandbox, volume, i, problem);
+    for (size_t i = 0; made && i < given->bind_count; i++)
+        made = add_bind(sandbox, volume, given->binds[i], problem);
+    return made;
+}
+
+/* ---- Which superblock ------------------------------------------------------------------------------------------- */
+
+/* The device by which /proc/PID/mountinfo knows what is mounted at a path: on btrfs st_dev is another one. */
+static int mountinfo_dev(const char *path, dev_t *dev)
+{
+    struct statx facts;
+    if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_MNT_ID, &facts) != 0)
+        return errno;
+    FILE *table = fopen("/proc/self/mountinfo", "re");
+    if (!table)
+        return errno;
+    char *line = NULL;
+    size_t capacity = 0;
+    int error = ENOENT;
+    while (error && getline(&line, &capacity, table) > 0) {
+        unsigned long long id = 0;
+        unsigned major_number = 0, minor_number = 0;
+        if (sscanf(line, "%llu %*d %u:%u", &id, &major_number, &minor_number) == 3 && id == facts.stx_mnt_id) {
+            *dev = makedev(major_number, minor_number);
+            error = 0;
+        }
+    }
+    free(line);
+    fclose(table);
+    return error;
+}
+
+/* Opens a mounted volume for good and finds out which superblock it is. */
+static bool open_volume(struct sandbox_volume *volume, struct problem *problem)
+{
+    struct stat facts;
+    volume->directory = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = volume->directory < 0 || fstat(volume->directory, &facts) != 0 ? errno : 0;
+    if (!error && strcmp(volume->given->type, "btrfs") == 0)
+        error = mountinfo_dev(volume->path, &volume->dev);
+    else if (!error)
+        volume->dev = facts.st_dev;
+    return !error || problem_set(problem, "%s: %s", volume->given->mount, strerror(error));
+}
+
+static bool same_superblock(const struct sandbox_volume *volume, int descriptor)
+{
+    struct stat facts, ours;
+    if (volume->directory < 0 || fstat(descriptor, &facts) != 0 || fstat(volume->directory, &ours) != 0)
+        return false;
+    if (facts.st_dev == ours.st_dev)
+        return true;
+    struct btrfs_ioctl_fs_info_args theirs_info = {0}, ours_info = {0};
+    return strcmp(volume->given->type, "btrfs") == 0 && ioctl(descriptor, BTRFS_IOC_FS_INFO, &theirs_info) == 0 &&
+           ioctl(volume->directory, BTRFS_IOC_FS_INFO, &ours_info) == 0 &&
+           memcmp(theirs_info.fsid, ours_info.fsid, sizeof ours_info.fsid) == 0;
+}
+
+struct sandbox_volume *sandbox_volume_of(struct sandbox *sandbox, int descriptor)
+{
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        if (same_superblock(&sandbox->volumes[i], descriptor))
+            return &sandbox->volumes[i];
+    }
+    return NULL;
+}
+
+struct sandbox_volume *sandbox_volume_at(struct sandbox *sandbox, const char *mount)
+{
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        if (strcmp(sandbox->volumes[i].given->mount, mount) == 0)
+            return &sandbox->volumes[i];
+    }
+    return NULL;
+}
+
+/* ---- All of them ------------------------------------------------------------------------------------------------ */
+
+static bool make_volume(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
+{
+    const struct scenario_volume *given = volume->given;
+    path_format(volume->path, "%s%s", sandbox->root, given->mount);
+    int error = inside_make_directories(sandbox, given->mount);
+    if (error)
+        return problem_set(problem, "%s: %s", given->mount, strerror(error));
+    bool mounted = strcmp(given->type, "tmpfs") == 0 ? mount_tmpfs(volume, problem)
+                                                     : mount_disk(sandbox, volume, problem);
+    return mounted && open_volume(volume, problem) && add_more(sandbox, volume, problem);
+}
+
+/* What must come last: after the scenario's files lie where they should. */
+static bool finish_volume(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
+{
+    const struct scenario_volume *given = volume->given;
+    int error = 0;
+    if (given->read_only && mount(NULL, volume->path, NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
+        error = errno;
+    if (!error && given->covered)
+        error = sandbox_mount_over(sandbox, given->mount);
+    if (!error && given->frozen_by_other) {
+        error = sandbox_freeze(volume);
+        volume->frozen_by_other = !error;
+    }
+    return !error || problem_set(problem, "%s: %s", given->mount, strerror(error));
+}
+
+bool volumes_make(struct sandbox *sandbox, struct problem *problem)
+{
+    const struct scenario *scenario = sandbox->scenario;
+    sandbox->volumes = allocate(scenario->volume_count, sizeof *sandbox->volumes);
+    for (size_t i = 0; i < scenario->volume_count; i++) {
+        sandbox->volumes[i] = (struct sandbox_volume){.given = &scenario->volumes[i], .directory = -1};
+        sandbox->volume_count++;
+        if (!make_volume(sandbox, &sandbox->volumes[i], problem))
+            return false;
+    }
+    return true;
+}
+
+bool volumes_finish(struct sandbox *sandbox, struct problem *problem)
+{
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        if (!finish_volume(sandbox, &sandbox->volumes[i], problem))
+            return false;
+    }
+    return true;
+}
+
+/* ---- Freezing and looking --------------------------------------------------------------------------------------- */
+
+int sandbox_freeze(struct sandbox_volume *volume)
+{
+    return ioctl(volume->directory, FIFREEZE, 0) == 0 ? 0 : errno;
+}
+
+int sandbox_thaw(struct sandbox_volume *volume)
+{
+    return ioctl(volume->directory, FITHAW, 0) == 0 ? 0 : errno;
+}
+
+bool sandbox_is_frozen(struct sandbox_volume *volume)
+{
+    /* To be reconfigured without any change: EBUSY, before anything is done, if it is frozen (fs/super.c). */
+    int picked = fspick(volume->directory, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+    if (picked < 0)
+        return false;
+    bool frozen = fsconfig(picked, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) != 0 && errno == EBUSY;
+    close(picked);
+    return frozen;
+}
+
+int64_t sandbox_disk_writes(const struct sandbox_volume *volume)
+{
+    long long writes = -1;
+    PATH_OF(path, "/sys/block/%s/stat", volume->loop);
+    FILE *file = volume->loop[0] ? fopen(path, "re") : NULL;
+    if (file && fscanf(file, "%*u %*u %*u %*u %lld", &writes) != 1)
+        writes = -1;
+    if (file)
+        fclose(file);
+    return writes;
+}
+
+/* ---- Actions ---------------------------------------------------------------------------------------------------- */
+
+int sandbox_mount_over(struct sandbox *sandbox, const char *mount_point)
+{
+    PATH_OF(path, "%s%s", sandbox->root, mount_point);
+    return mount("tmpfs", path, "tmpfs", 0, "mode=755") == 0 ? 0 : errno;
+}
+
+int sandbox_unmount(struct sandbox *sandbox, const char *mount_point)
+{
+    PATH_OF(path, "%s%s", sandbox->root, mount_point);
+    if (umount2(path, 0) == 0)
+        return 0;
+    return errno == EBUSY && umount2(path, MNT_DETACH) == 0 ? 0 : errno;
+}
+
+/* ---- The end ---------------------------------------------------------------------------------------------------- */
+
+void volumes_thaw(struct sandbox *sandbox)
+{
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        while (sandbox->volumes[i].directory >= 0 && sandbox_thaw(&sandbox->volumes[i]) == 0)
+            ;
+    }
+}
+
+/* Is the device still attached, and by this sandbox? */
+static bool is_attached(const struct sandbox *sandbox, const char *loop)
+{
+    PATH_OF(used, "/sys/block/%s/loop", loop);
+    if (access(used, F_OK) != 0)
+        return false;
+    struct loop_info64 info = {0};
+    char name[64];
+    loop_name(sandbox, name);
+    PATH_OF(device, "/dev/%s", loop);
+    int file = open(device, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bool ours = file >= 0 && ioctl(file, LOOP_GET_STATUS64, &info) == 0 &&
+                strncmp((const char *)info.lo_file_name, name, LO_NAME_SIZE) == 0;
+    if (file >= 0)
+        close(file);
+    return ours;
+}
+
+void volumes_release(struct sandbox *sandbox)
+{
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        if (sandbox->volumes[i].directory >= 0)
+            close(sandbox->volumes[i].directory);
+        sandbox->volumes[i].directory = -1;
+    }
+}
+
+void volumes_forget(struct sandbox *sandbox, struct outcome *outcome)
+{
+    int waited_ms = 0;
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        const struct sandbox_volume *volume = &sandbox->volumes[i];
+        while (volume->loop[0] && is_attached(sandbox, volume->loop) && waited_ms < GONE_WAIT_MS) {
+            usleep(2000);
+            waited_ms += 2;
+        }
+        if (waited_ms >= GONE_WAIT_MS && is_attached(sandbox, volume->loop))
+            outcome_left(outcome, "/dev/%s, the disk of %s", volume->loop, volume->given->mount);
+    }
+    free(sandbox->volumes);
+    sandbox->volumes = NULL;
+    sandbox->volume_count = 0;
+}
