@@ -172,7 +172,8 @@ static void go_on_draining(struct qz_os *os, void *argument)
     struct seen *seen = argument;
     struct qz_event event;
     watch(os, seen);
-    os->ops->wait(os, os->ops->now_us(os) + 300000, &event);
+    for (int64_t end_us = os->ops->now_us(os) + 300000; os->ops->now_us(os) < end_us;)
+        os->ops->wait(os, end_us, &event);
     seen->drained = linux_check_out(2)->total;
     seen->done = linux_check_alive(seen->child);
     os->ops->tree_signal(os, 2, SIGKILL);
@@ -182,11 +183,11 @@ static void agent_with_a_writer(struct seen *seen)
 {
     struct qz_os *os = qz_linux_open("/tmp");
     struct qz_event event;
-    if (!os || linux_check_shell(os, 2, "yes & echo $!") != 0)
+    if (!os || linux_check_shell(os, 2, "yes & echo $! >&2") != 0)
         return;
-    while (linux_check_out(2)->total == 0)
+    while (linux_check_err(2)->total == 0)
         os->ops->wait(os, os->ops->now_us(os) + 1000, &event);
-    seen->child = (pid_t)strtol(linux_check_out(2)->bytes, NULL, 10);
+    seen->child = (pid_t)strtol(linux_check_err(2)->bytes, NULL, 10);
     if (os->ops->guard(os, go_on_draining, seen) == 0)
         seen->ready = true;
 }
