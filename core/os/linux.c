@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -293,6 +294,10 @@ static int open_standard_streams(void)
     }
 }
 
+/* Once a large buffer was given back, the C library takes further ones from the heap, and that does not get small again;
+ * agent and guardian are, while something is frozen, in memory as a whole. */
+#define LARGE_BUFFER (128 * 1024)
+
 /* From here on signals wait until wait() looks; children get the usual ones back. */
 static int claim_signals(void)
 {
@@ -319,6 +324,7 @@ static void lower_oom_score(struct qz_linux *lx)
 
 static int prepare(struct qz_linux *lx)
 {
+    mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
     int failed = open_standard_streams();
     if (!failed)
         failed = claim_signals();

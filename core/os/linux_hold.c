@@ -255,7 +255,8 @@ static void prefault(const struct qz_linux_workers *workers)
 }
 
 /* Keeps in memory what is needed while filesystems are frozen: our own program, what of the libraries has been used,
- * and all that we write to. Not being allowed to is no reason not to go on. */
+ * and all that we write to. It stays locked until the process ends, which costs less than to unlock it page by page.
+ * Not being allowed to is no reason not to go on. */
 static void lock_memory(const struct qz_linux_workers *workers)
 {
     extern const char __executable_start[], end[];
@@ -331,10 +332,8 @@ bool qz_linux_take_volume(struct qz_linux *lx, struct qz_event *event)
 void qz_linux_volumes_close(struct qz_os *os)
 {
     struct qz_linux *lx = qz_linux(os);
-    if (lx->workers) {
+    if (lx->workers)
         end_workers(lx->workers);
-        munlockall();
-    }
     lx->workers = NULL;
     for (int slot = 0; slot < lx->volume_capacity; slot++)
         qz_linux_close_fd(&lx->volumes[slot]);
