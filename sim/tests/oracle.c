@@ -1,0 +1,395 @@
+#include "oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is read out of a trace, once. */
+struct digest {
+    const struct virtual_entry *trace;
+    size_t count;
+    size_t snapshot_start; /* places in the trace; `count`: did not happen */
+    size_t snapshot_end;
+    bool held_only; /* the snapshot was somebody else's */
+    bool snapshot_succeeded;
+    bool pre_started;
+    bool pre_succeeded; /* the last one that was started */
+    bool post_tried;
+    bool post_succeeded;
+    bool agent_killed;
+    bool guardian_killed;
+    bool left; /* somebody is stopped for ever, or waits for what never returns */
+};
+
+static bool by_us(const struct virtual_entry *entry)
+{
+    return entry->role != VIRTUAL_WORLD;
+}
+
+static bool is_about(const struct virtual_entry *entry, enum virtual_op what, const char *path)
+{
+    return entry->what == what && entry->text && strcmp(entry->text, path) == 0;
+}
+
+static void read_scripts(struct digest *digest, const struct virtual_entry *entry, size_t place)
+{
+    bool succeeded = entry->detail == 0;
+    if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_SNAP) && entry->result == 0) {
+        digest->snapshot_start = place;
+        digest->snapshot_end = digest->count;
+        digest->snapshot_succeeded = false;
+    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_SNAP)) {
+        digest->snapshot_end = place;
+        digest->snapshot_succeeded = succeeded;
+    } else if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_PRE)) {
+        digest->pre_succeeded = false;
+        if (entry->result == 0) {
+            digest->pre_started = true;
+            digest->post_tried = false;
+        }
+    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_PRE)) {
+        digest->pre_succeeded = succeeded;
+    } else if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_POST)) {
+        digest->post_tried = true;
+        digest->post_succeeded = false;
+    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_POST)) {
+        digest->post_succeeded = succeeded;
+    }
+}
+
+/* With --hold the snapshot is the time from when all was frozen. */
+static void read_hold(struct digest *digest, int64_t hold_us)
+{
+    size_t place = digest->count;
+    for (size_t i = 0; i < digest->count; i++)
+        if (digest->trace[i].what == VIRTUAL_DID_FROZEN && by_us(&digest->trace[i]))
+            place = i;
+    digest->held_only = true;
+    digest->snapshot_start = place;
+    while (place < digest->count && digest->trace[place].at_us < digest->trace[digest->snapshot_start].at_us + hold_us)
+        place++;
+    digest->snapshot_end = place;
+    digest->snapshot_succeeded = place < digest->count;
+}
+
+static struct digest read_trace(const struct run *run, const struct oracle_terms *terms)
+{
+    struct digest digest = {0};
+    digest.trace = virtual_trace(run->world, &digest.count);
+    digest.snapshot_start = digest.snapshot_end = digest.count;
+    digest.left = run->end != VIRTUAL_OVER;
+    for (size_t i = 0; i < digest.count; i++) {
+        const struct virtual_entry *entry = &digest.trace[i];
+        read_scripts(&digest, entry, i);
+        if (entry->what == VIRTUAL_DID_KILLED) {
+            digest.agent_killed = digest.agent_killed || entry->role == VIRTUAL_AGENT;
+            digest.guardian_killed = digest.guardian_killed || entry->role == VIRTUAL_GUARDIAN;
+        }
+    }
+    if (terms->hold_us > 0)
+        read_hold(&digest, terms->hold_us);
+    return digest;
+}
+
+/* ---- Who can act ------------------------------------------------------------------------------------------------- */
+
+/* Between two entries: is any process of ours there that is neither stopped nor held up? */
+struct crew {
+    int agents, guardians;           /* that live */
+    bool agent_still, guardian_still; /* stopped or delayed */
+    int64_t agent_until_us, guardian_until_us; /* … a delay's end; QZ_NEVER: until it is continued */
+};
+
+static void crew_note(struct crew *crew, const struct virtual_entry *entry)
+{
+    bool agent = entry->role == VIRTUAL_AGENT;
+    int *living = agent ? &crew->agents : &crew->guardians;
+    bool *still = agent ? &crew->agent_still : &crew->guardian_still;
+    int64_t *until_us = agent ? &crew->agent_until_us : &crew->guardian_until_us;
+    switch (entry->what) {
+    case VIRTUAL_DID_STARTS:
+        ++*living;
+        *still = false;
+        break;
+    case VIRTUAL_DID_ENDS:
+    case VIRTUAL_DID_KILLED:
+        --*living;
+        break;
+    case VIRTUAL_DID_STOPPED:
+        *still = true;
+        *until_us = QZ_NEVER;
+        break;
+    case VIRTUAL_DID_DELAYED:
+        *still = true;
+        *until_us = entry->at_us + entry->value;
+        break;
+    case VIRTUAL_DID_CONTINUED:
+        *still = false;
+        break;
+    default:
+        break;
+    }
+}
+
+/* From when on somebody can act, at the earliest, if nothing happens; `from_us` if somebody can. */
+static int64_t crew_able_us(const struct crew *crew, int64_t from_us)
+{
+    int64_t agent_us = crew->agents == 0 ? QZ_NEVER : crew->agent_still ? crew->agent_until_us : from_us;
+    int64_t guardian_us = crew->guardians == 0 ? QZ_NEVER : crew->guardian_still ? crew->guardian_until_us : from_us;
+    int64_t able_us = agent_us < guardian_us ? agent_us : guardian_us;
+    return able_us > from_us ? able_us : from_us;
+}
+
+/* ---- Frozen ------------------------------------------------------------------------------------------------------ */
+
+/* How long the volume that was frozen at `place` stayed so while somebody could have thawed it. */
+static int64_t frozen_in_our_hands_us(const struct digest *digest, size_t place, int64_t end_us)
+{
+    const struct virtual_entry *trace = digest->trace;
+    struct crew crew = {0};
+    int64_t sum_us = 0;
+    for (size_t i = 0; i < digest->count; i++) {
+        crew_note(&crew, &trace[i]);
+        if (i < place)
+            continue;
+        if (i > place && trace[i].what == VIRTUAL_DID_THAWED && trace[i].value == trace[place].value)
+            break;
+        int64_t next_us = i + 1 < digest->count ? trace[i + 1].at_us : end_us;
+        int64_t able_us = crew_able_us(&crew, trace[i].at_us);
+        if (able_us < next_us)
+            sum_us += next_us - able_us;
+    }
+    return sum_us;
+}
+
+static const char *judge_durations(const struct digest *digest, const struct oracle_terms *terms, int64_t end_us)
+{
+    int64_t limit_us = terms->hold_limit_us + terms->thaw_slack_us + ORACLE_MARGIN_US;
+    for (size_t i = 0; i < digest->count && !terms->thaw_fails; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (entry->what == VIRTUAL_DID_FROZEN && by_us(entry) && frozen_in_our_hands_us(digest, i, end_us) > limit_us)
+            return "a volume was frozen longer than the hold limit and its margin";
+    }
+    return NULL;
+}
+
+/* The volume that a slot of the first run means; 0: none. */
+static dev_t dev_of_slot(const struct digest *digest, int slot, size_t before)
+{
+    for (size_t i = before; i-- > 0;) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (entry->what == VIRTUAL_OP_VOLUME_OPEN && entry->slot == slot && entry->result == 0)
+            return (dev_t)entry->value;
+    }
+    return 0;
+}
+
+/* Had a process other than `thawer` begun to freeze or thaw this volume before `place`, and not seen what came of it?
+ * Then nobody can know whose freeze it is. */
+static bool is_unknown(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
+{
+    for (size_t i = 0; i < place; i++) {
+        const struct virtual_entry *start = &digest->trace[i];
+        bool same = start->role == thawer->role && start->ordinal == thawer->ordinal;
+        if (start->what != VIRTUAL_OP_VOLUME_START || start->value == QZ_VOLUME_SYNC || same ||
+            dev_of_slot(digest, start->slot, i) != dev)
+            continue;
+        bool seen = false;
+        for (size_t k = i + 1; k < place && !seen; k++) {
+            const struct virtual_entry *wait = &digest->trace[k];
+            seen = wait->what == VIRTUAL_OP_WAIT && wait->role == start->role && wait->ordinal == start->ordinal &&
+                   wait->result == QZ_EVENT_VOLUME && wait->slot == start->slot;
+        }
+        if (!seen)
+            return true;
+    }
+    return false;
+}
+
+static const char *judge_foreign(const struct digest *digest)
+{
+    enum virtual_role owner[ORACLE_VOLUMES_MAX + 1] = {0};
+    for (size_t i = 0; i < digest->count; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        for (unsigned n = 1; n <= ORACLE_VOLUMES_MAX; n++) {
+            if ((dev_t)entry->value != RUN_DEV(n))
+                continue;
+            if (entry->what == VIRTUAL_DID_FROZEN)
+                owner[n] = entry->role;
+            else if (entry->what == VIRTUAL_DID_THAWED && by_us(entry) && owner[n] == VIRTUAL_WORLD &&
+                     !is_unknown(digest, entry, RUN_DEV(n), i))
+                return "somebody else's freeze was thawed";
+        }
+    }
+    return NULL;
+}
+
+/* While anything is frozen by us: no line of log, no journal, no file. What is frozen late, and for a moment, is not
+ * known to the agent; what cannot be thawed, for ever. */
+static const char *judge_silence(const struct digest *digest, const struct oracle_terms *terms)
+{
+    int frozen = 0;
+    for (size_t i = 0; i < digest->count && !terms->thaw_fails && !terms->late; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (entry->what == VIRTUAL_DID_FROZEN)
+            frozen += by_us(entry);
+        else if (entry->what == VIRTUAL_DID_THAWED)
+            frozen = frozen > 0 ? frozen - 1 : 0;
+        bool writes = entry->what == VIRTUAL_OP_JOURNAL_WRITE || entry->what == VIRTUAL_OP_WRITE_FILE ||
+                      entry->what == VIRTUAL_OP_MAKE_DIRECTORY ||
+                      (entry->what == VIRTUAL_OP_PRINT && entry->value == QZ_STREAM_LOG);
+        if (frozen > 0 && writes)
+            return "something was written while a volume was frozen by us";
+    }
+    return NULL;
+}
+
+/* ---- The claim --------------------------------------------------------------------------------------------------- */
+
+/* Was the volume frozen by us from before the snapshot's start to after its end, and thawed by us? */
+static bool held_throughout(const struct digest *digest, dev_t dev)
+{
+    bool frozen = false;
+    for (size_t i = 0; i < digest->count; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        bool its = (dev_t)entry->value == dev;
+        if (entry->what == VIRTUAL_DID_FROZEN && its)
+            frozen = by_us(entry);
+        if (i == digest->snapshot_start && !frozen)
+            return false;
+        if (entry->what == VIRTUAL_DID_THAWED && its && i > digest->snapshot_start)
+            return i > digest->snapshot_end && by_us(entry);
+        if (entry->what == VIRTUAL_DID_THAWED && its)
+            frozen = false;
+    }
+    return frozen;
+}
+
+/* How many volumes were asked for, or -1: one of them was not held. */
+static int held_volumes(const struct run *run, const struct digest *digest)
+{
+    const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(run->json, "freeze");
+    const cJSON *volume = NULL;
+    int count = 0;
+    cJSON_ArrayForEach(volume, cJSON_GetObjectItemCaseSensitive(freeze, "volumes"))
+    {
+        const cJSON *decision = cJSON_GetObjectItemCaseSensitive(volume, "decision");
+        const cJSON *mount = cJSON_GetObjectItemCaseSensitive(volume, "mount");
+        unsigned n = 0;
+        if (!cJSON_IsString(decision) || strcmp(decision->valuestring, "freeze") != 0)
+            continue;
+        if (!cJSON_IsString(mount) || sscanf(mount->valuestring, "/data%u", &n) != 1 || !held_throughout(digest, RUN_DEV(n)))
+            return -1;
+        count++;
+    }
+    return count;
+}
+
+static const char *judge_claim(const struct run *run, const struct digest *digest, enum qz_consistency claim)
+{
+    if (claim == QZ_NONE || (claim == QZ_CRASH && digest->held_only))
+        return NULL;
+    const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(run->json, "freeze");
+    bool enabled = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(freeze, "enabled"));
+    bool seen = enabled || !digest->held_only;
+    if (seen && (digest->snapshot_end == digest->count || !digest->snapshot_succeeded))
+        return "a backup was claimed without a snapshot that succeeded";
+    if (claim == QZ_CRASH)
+        return NULL;
+    if (enabled ? held_volumes(run, digest) <= 0 : claim == QZ_FILESYSTEM)
+        return "a freeze was claimed that did not hold for the whole snapshot";
+    if (claim == QZ_APPLICATION && !(digest->pre_succeeded && digest->post_succeeded))
+        return "scripts were claimed that did not succeed";
+    return NULL;
+}
+
+static const char *judge_result(const struct run *run, const struct digest *digest)
+{
+    static const struct {
+        const char *name;
+        enum qz_consistency consistency;
+        int status;
+    } claims[] = {{"application", QZ_APPLICATION, QZ_EXIT_APPLICATION},
+                  {"filesystem", QZ_FILESYSTEM, QZ_EXIT_FILESYSTEM},
+                  {"crash", QZ_CRASH, QZ_EXIT_CRASH},
+                  {"none", QZ_NONE, QZ_EXIT_NONE}};
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(run->json, "consistency");
+    const cJSON *code = cJSON_GetObjectItemCaseSensitive(run->json, "code");
+    if (!cJSON_IsString(name) || !cJSON_IsString(code))
+        return "an agent that was not killed gave no result";
+    bool success = strcmp(code->valuestring, "Success") == 0;
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+        if (strcmp(name->valuestring, claims[i].name) != 0)
+            continue;
+        bool own_failure = claims[i].consistency == QZ_NONE && strcmp(code->valuestring, "InternalError") == 0;
+        if (run->status != (own_failure ? QZ_EXIT_SOFTWARE : claims[i].status))
+            return "exit status and result do not agree";
+        if (success != (claims[i].consistency == QZ_APPLICATION))
+            return "no error says why the backup is worth less, or one is named though it is not";
+        return judge_claim(run, digest, claims[i].consistency);
+    }
+    return "the result has an unknown consistency";
+}
+
+/* ---- The end ----------------------------------------------------------------------------------------------------- */
+
+static size_t frozen_by_us(const struct run *run)
+{
+    size_t count = 0;
+    for (unsigned n = 1; n <= ORACLE_VOLUMES_MAX; n++)
+        count += virtual_is_frozen(run->world, RUN_DEV(n)) && virtual_frozen_by(run->world, RUN_DEV(n)) != VIRTUAL_WORLD;
+    return count;
+}
+
+/* Nobody was left: what the journal tells is found by a later `quiesce thaw`, or by the next run. */
+static const char *recover(struct run *run, enum oracle_recovery recovery)
+{
+    if (recovery == ORACLE_THAW && run_quiesce(run, "thaw") != 0)
+        return "quiesce thaw failed to recover";
+    if (recovery == ORACLE_NEXT_RUN && run_quiesce(run, RUN_JSON) != QZ_EXIT_APPLICATION)
+        return "the next run did not come to a backup as good as any";
+    if (frozen_by_us(run) > 0)
+        return "the recovery left a volume frozen";
+    return *virtual_journal(run->world) ? "the recovery left a journal" : NULL;
+}
+
+/* Is nobody left who could act, now or later? */
+static bool all_stopped(const struct digest *digest)
+{
+    struct crew crew = {0};
+    for (size_t i = 0; i < digest->count; i++)
+        crew_note(&crew, &digest->trace[i]);
+    return crew_able_us(&crew, 0) == QZ_NEVER;
+}
+
+static const char *judge_end(struct run *run, const struct digest *digest, const struct oracle_terms *terms)
+{
+    bool both_killed = digest->agent_killed && digest->guardian_killed;
+    if (frozen_by_us(run) > 0 && !both_killed && !terms->thaw_fails && !(digest->left && all_stopped(digest)))
+        return "a volume is left frozen";
+    if (digest->pre_started && !digest->post_tried && !both_killed && !digest->left)
+        return "a pre-script was started, and no post-script";
+    if (virtual_alive(run->world) > 0 && !both_killed && !digest->left && !terms->may_leave)
+        return "a script or the snapshot command is left behind";
+    if (both_killed && !terms->thaw_fails)
+        return recover(run, terms->recovery);
+    bool excused = digest->left || terms->thaw_fails || terms->no_journal;
+    return *virtual_journal(run->world) && !excused ? "a journal is left" : NULL;
+}
+
+const char *oracle_judge(struct run *run, const struct oracle_terms *terms)
+{
+    struct digest digest = read_trace(run, terms);
+    const char *broken = virtual_violation(run->world);
+    if (!broken && run->end == VIRTUAL_HANGS)
+        broken = "the run hangs";
+    if (!broken)
+        broken = judge_durations(&digest, terms, virtual_now_us(run->world));
+    if (!broken)
+        broken = judge_foreign(&digest);
+    if (!broken)
+        broken = judge_silence(&digest, terms);
+    if (!broken && run->status != -1 && !terms->no_result)
+        broken = judge_result(run, &digest);
+    return broken ? broken : judge_end(run, &digest, terms);
+}
