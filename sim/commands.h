@@ -11,4 +11,8 @@ enum {
 
 int command_actor(int argc, char **argv); /* FILE [ARG…]: plays a script of a scenario, inside a sandbox */
 
+int command_explain(int argc, char **argv);
+int command_new(int argc, char **argv);
+int command_schema(int argc, char **argv);
+
 #endif

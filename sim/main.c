@@ -11,6 +11,9 @@ static const struct command {
     const char *does;                  /* NULL: not for people */
 } COMMANDS[] = {
     {"actor", command_actor, NULL},
+    {"explain", command_explain, "what a scenario sets up, does and expects, in plain words"},
+    {"new", command_new, "writes a scenario to start from"},
+    {"schema", command_schema, "prints the JSON Schema of scenarios, for editors"},
     {NULL, NULL, NULL},
 };
 

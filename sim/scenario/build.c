@@ -1,0 +1,281 @@
+/* build.c: from what a file says to a whole scenario: defaults filled in, files named, references checked. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quiesce/config.h"
+#include "build.h"
+
+#define MIB INT64_C(1048576)
+
+/* ---- What is there without being said ------------------------------------------------------------------------------- */
+
+static const struct scenario_volume USUAL_VOLUME = {.mount = "/data", .type = "ext4", .size = 16 * MIB, .disk = 1};
+
+const struct scenario_volume *scenario_volumes(const struct given *given, size_t *count)
+{
+    *count = given->volumes ? given->volume_count : 1;
+    return given->volumes ? given->volumes : &USUAL_VOLUME;
+}
+
+const char *scenario_plugin_name(struct scenario_memory *memory, const struct given *given, size_t index)
+{
+    if (!given->plugins)
+        return QZ_PLUGIN_NAME_DEFAULT;
+    const char *name = given->plugins[index].name;
+    return name ? name : scenario_format(memory, "plugin%zu", index);
+}
+
+/* ---- Volumes -------------------------------------------------------------------------------------------------------- */
+
+static bool refuse_volume(struct builder *builder, const char *what, const char *mount, const char *says)
+{
+    const cJSON *volumes = scenario_member(builder->reader, builder->reader->json.root, "volumes");
+    return scenario_refuse(builder->reader, volumes, what, "%s %s", mount, says);
+}
+
+static bool note_mount(struct builder *builder, const char **mounts, size_t *count, const char *mount)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(mounts[i], mount) == 0)
+            return refuse_volume(builder, "volumes", mount, "a second time; each mount point is there once");
+    }
+    mounts[(*count)++] = mount;
+    return true;
+}
+
+static bool is_before(const struct scenario_volume *volumes, size_t index, const char *mount)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(volumes[i].mount, mount) == 0 && strcmp(volumes[i].type, "tmpfs") != 0)
+            return true;
+    }
+    return false;
+}
+
+static bool make_volumes(struct builder *builder)
+{
+    size_t count, points = 0, mount_count = 0;
+    const struct scenario_volume *given = scenario_volumes(builder->given, &count);
+    struct scenario_volume *volumes = scenario_take(builder->reader->memory, (count + 1) * sizeof *volumes);
+    for (size_t i = 0; i < count; i++)
+        points += 1 + given[i].bind_count + given[i].subvolume_count;
+    const char **mounts = scenario_take(builder->reader->memory, (points + 1) * sizeof *mounts);
+    for (size_t i = 0; i < count; i++) {
+        volumes[i] = given[i];
+        if (volumes[i].disk == 0)
+            volumes[i].disk = (int)i + 1;
+        bool once = note_mount(builder, mounts, &mount_count, volumes[i].mount);
+        for (size_t k = 0; once && k < volumes[i].bind_count; k++)
+            once = note_mount(builder, mounts, &mount_count, volumes[i].binds[k]);
+        for (size_t k = 0; once && k < volumes[i].subvolume_count; k++)
+            once = note_mount(builder, mounts, &mount_count, volumes[i].subvolumes[k]);
+        if (!once)
+            return false;
+        if (volumes[i].on && !is_before(volumes, i, volumes[i].on))
+            return refuse_volume(builder, "on", volumes[i].on, "is no volume with a disk that is listed before");
+    }
+    builder->scenario->volumes = volumes;
+    builder->scenario->volume_count = count;
+    return true;
+}
+
+/* ---- Actions -------------------------------------------------------------------------------------------------------- */
+
+/* Is `path` that file, or a directory on the way to it? */
+static bool is_at_or_above(const char *path, const char *file)
+{
+    size_t length = strlen(path);
+    return strncmp(file, path, length) == 0 && (file[length] == '\0' || file[length] == '/');
+}
+
+static bool check_actions(struct builder *builder)
+{
+    const struct given *given = builder->given;
+    for (size_t i = 0; i < given->action_count; i++) {
+        const struct scenario_action *action = &given->actions[i];
+        if (!action->path)
+            continue;
+        size_t k = 0;
+        while (k < builder->path_count && !is_at_or_above(action->path, builder->paths[k]))
+            k++;
+        const char **known = scenario_take(builder->reader->memory, (builder->path_count + 1) * sizeof *known);
+        memcpy(known, builder->paths, builder->path_count * sizeof *known);
+        if (k == builder->path_count)
+            return scenario_refuse_at(builder->reader, action->place,
+                                      action->kind == SCENARIO_REPLACE ? "replace" : "chmod",
+                                      "%s is no file of this scenario%s", action->path,
+                                      scenario_nearest(builder->reader, action->path, known));
+    }
+    return true;
+}
+
+/* ---- Steps ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++) {
+        if (strcmp(word, *words) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The value of --format before "--", or NULL. */
+static const char *format_of(const struct given_step *given)
+{
+    for (size_t i = 0; i < given->command_count && strcmp(given->command[i], "--") != 0; i++) {
+        if (strncmp(given->command[i], "--format=", 9) == 0)
+            return given->command[i] + 9;
+        if (strcmp(given->command[i], "--format") == 0)
+            return i + 1 < given->command_count ? given->command[i + 1] : "";
+    }
+    return NULL;
+}
+
+static bool check_result(struct builder *builder, const struct given_step *given, bool has_consistency, bool has_result)
+{
+    const struct scenario_expect *expect = &given->expect;
+    bool asks = expect->consistency || expect->errors;
+    if (asks && !has_consistency)
+        return scenario_refuse_at(builder->reader, expect->place, expect->errors ? "errors" : "consistency",
+                                  "only `run`, `check` and `freeze` have them, and not with --format human");
+    if (expect->result && !has_result)
+        return scenario_refuse_at(builder->reader, expect->place, "result", "only what --format json gives is one");
+    return true;
+}
+
+static bool make_step(struct builder *builder, const struct given_step *given, struct scenario_step *step)
+{
+    static const char *const USUAL[] = {"run", "--", "snapshot"};
+    static const char *const WITH_RESULT[] = {"run", "check", "freeze", NULL};
+    struct given_step whole = *given;
+    if (!whole.command) {
+        whole.command = USUAL;
+        whole.command_count = sizeof USUAL / sizeof USUAL[0];
+    }
+    const char *format = format_of(&whole);
+    bool session = whole.command_count > 0 && is_one_of(whole.command[0], WITH_RESULT);
+    const char **argv = scenario_take(builder->reader->memory, (whole.command_count + 3) * sizeof *argv);
+    for (size_t i = 0; i < whole.command_count; i++) {
+        argv[step->argc++] = whole.command[i];
+        if (i == 0 && session && !format) {
+            argv[step->argc++] = "--format";
+            argv[step->argc++] = format = "json";
+        }
+    }
+    step->argv = argv;
+    step->root = given->root;
+    step->expect = given->expect;
+    step->place = given->place;
+    bool json = format && strcmp(format, "json") == 0;
+    return check_result(builder, &whole, session && json, json);
+}
+
+static bool make_steps(struct builder *builder)
+{
+    const struct given *given = builder->given;
+    struct scenario_step *steps = scenario_take(builder->reader->memory, (given->then_count + 1) * sizeof *steps);
+    builder->scenario->steps = steps;
+    builder->scenario->step_count = given->then_count + 1;
+    for (size_t i = 0; i <= given->then_count; i++) {
+        if (!make_step(builder, i == 0 ? &given->step : &given->then[i - 1], &steps[i]))
+            return false;
+    }
+    return true;
+}
+
+/* ---- The whole ------------------------------------------------------------------------------------------------------ */
+
+/* Below the root and without ".json": "retries/counted"; a file that lies elsewhere goes by its whole name. */
+static const char *name_of(struct builder *builder, const char *root)
+{
+    const char *file = builder->reader->file;
+    size_t length = root ? strlen(root) : 0;
+    while (length > 0 && root[length - 1] == '/')
+        length--;
+    if (length > 0 && strncmp(file, root, length) == 0 && file[length] == '/')
+        file += length + 1;
+    size_t size = strlen(file);
+    if (size > 5 && strcmp(file + size - 5, ".json") == 0)
+        size -= 5;
+    return scenario_copy(builder->reader->memory, file, size);
+}
+
+/* Adds a need that is not among them yet. */
+static void add_need(const char **needs, size_t *count, const char *need)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(needs[i], need) == 0)
+            return;
+    }
+    needs[(*count)++] = need;
+}
+
+static void make_needs(struct builder *builder)
+{
+    const struct given *given = builder->given;
+    struct scenario *scenario = builder->scenario;
+    size_t most = given->need_count + scenario->volume_count;
+    const char **needs = scenario_take(builder->reader->memory, (most + 1) * sizeof *needs);
+    for (size_t i = 0; i < given->need_count; i++)
+        add_need(needs, &scenario->need_count, given->needs[i]);
+    for (size_t i = 0; i < scenario->volume_count; i++)
+        add_need(needs, &scenario->need_count, scenario_format(builder->reader->memory, "fs:%s", scenario->volumes[i].type));
+    scenario->needs = needs;
+}
+
+static void make_lists(struct builder *builder)
+{
+    const struct given *given = builder->given;
+    struct scenario *scenario = builder->scenario;
+    scenario->description = given->description;
+    scenario->tags = given->tags;
+    scenario->tag_count = given->tag_count;
+    scenario->timeout_us = given->timeout_us;
+    scenario->other_has_lock = given->other_has_lock;
+    scenario->journal = given->journal;
+    scenario->snapshot_count = given->snapshot_count;
+    scenario->snapshots = build_attempts(builder, given->snapshots, &scenario->snapshot_count);
+    scenario->workloads = given->workloads;
+    scenario->workload_count = given->workload_count;
+    scenario->faults = given->faults;
+    scenario->fault_count = given->fault_count;
+    scenario->actions = given->actions;
+    scenario->action_count = given->action_count;
+}
+
+static bool make_worlds(struct builder *builder)
+{
+    const struct given *given = builder->given;
+    struct scenario *scenario = builder->scenario;
+    unsigned wanted = given->worlds ? 0 : SCENARIO_WORLDS;
+    const char *why = "";
+    for (size_t i = 0; i < given->world_count; i++)
+        wanted |= (unsigned)given->worlds[i];
+    scenario_find_worlds(builder->reader->memory, scenario, wanted);
+    for (size_t i = 0; i < SCENARIO_WORLD_COUNT; i++) {
+        if (scenario->why_not[i])
+            why = scenario_format(builder->reader->memory, "%s; not %s: %s", why,
+                                  scenario_world_name((enum scenario_world)(1 << i)), scenario->why_not[i]);
+    }
+    const cJSON *key = scenario_member(builder->reader, builder->reader->json.root, "worlds");
+    return scenario->worlds != 0 ||
+           scenario_refuse(builder->reader, key ? key : builder->reader->json.root, "worlds", "no world can play this%s", why);
+}
+
+bool scenario_build(struct reader *reader, const char *root, const struct given *given, struct scenario *scenario)
+{
+    size_t count;
+    build_given_plugins(given, &count);
+    struct builder builder = {.reader = reader, .given = given, .scenario = scenario};
+    builder.paths = scenario_take(reader->memory, (3 * count + given->file_count + 2) * sizeof *builder.paths);
+    *scenario = (struct scenario){.file = scenario_copy(reader->memory, reader->file, strlen(reader->file)),
+                                  .name = name_of(&builder, root), .variant = matrix_name(reader)};
+    make_lists(&builder);
+    if (!make_volumes(&builder) || !build_plugins(&builder) || !build_plugin_host(&builder) || !build_files(&builder) ||
+        !check_actions(&builder) || !make_steps(&builder))
+        return false;
+    make_needs(&builder);
+    return make_worlds(&builder);
+}

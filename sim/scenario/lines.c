@@ -1,0 +1,207 @@
+/* lines.c: which lines a trace can have (trace.h), and whether a pattern could match one of them: one that cannot is a
+ * mistake, not an expectation. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "read.h"
+#include "values.h"
+
+/* Places in a form where one of several words stands. */
+enum set { END, PLUGIN, ATTEMPT, STATUS, SIGNAL, ERRNO, VOLUME, ANYTHING, SET_COUNT };
+
+static const char *const FORMS[] = {
+    "agent starts",
+    "agent exits \3",
+    "agent dies \4",
+    "guardian starts",
+    "guardian exits \3",
+    "guardian dies \4",
+    "pre \1 \2 starts",
+    "pre \1 \2 exits \3",
+    "pre \1 \2 dies \4",
+    "post \1 \2 starts",
+    "post \1 \2 exits \3",
+    "post \1 \2 dies \4",
+    "snapshot starts",
+    "snapshot exits \3",
+    "snapshot dies \4",
+    "leftover of pre \1 \2 starts",
+    "leftover of pre \1 \2 exits \3",
+    "leftover of pre \1 \2 dies \4",
+    "leftover of post \1 \2 starts",
+    "leftover of post \1 \2 exits \3",
+    "leftover of post \1 \2 dies \4",
+    "leftover of snapshot starts",
+    "leftover of snapshot exits \3",
+    "leftover of snapshot dies \4",
+    "sync \6 begins",
+    "sync \6 ok",
+    "sync \6 \5",
+    "freeze \6 begins",
+    "freeze \6 ok",
+    "freeze \6 \5",
+    "thaw \6 begins",
+    "thaw \6 ok",
+    "thaw \6 \5",
+    "other freeze \6 ok",
+    "other freeze \6 \5",
+    "other thaw \6 ok",
+    "other thaw \6 \5",
+    "\4 to agent",
+    "\4 to guardian",
+    "\4 to snapshot",
+    "mount over \6",
+    "unmount \6",
+    "release \6",
+    "replace /\7",
+    "chmod /\7 0\7",
+};
+
+static const char *const SET_SAYS[SET_COUNT] = {"", "PLUGIN", "ATTEMPT", "STATUS", "SIGNAL", "ERROR", "VOLUME", "…"};
+
+struct lines {
+    const struct given *given;
+    struct scenario_memory *memory;
+};
+
+static const char *number(struct lines *lines, size_t index, size_t first, size_t last)
+{
+    (void)lines;
+    static _Thread_local char text[8];
+    if (first + index > last)
+        return NULL;
+    snprintf(text, sizeof text, "%zu", first + index);
+    return text;
+}
+
+/* The word `index` of a set; NULL: there are no more. Valid until the next call. */
+static const char *word_of(struct lines *lines, enum set set, size_t index)
+{
+    size_t count;
+    const struct scenario_volume *volumes;
+    switch (set) {
+    case PLUGIN:
+        count = lines->given->plugins ? lines->given->plugin_count : 1;
+        return index < count ? scenario_plugin_name(lines->memory, lines->given, index) : NULL;
+    case ATTEMPT:
+        return number(lines, index, 1, 101);
+    case STATUS:
+        return number(lines, index, 0, 255);
+    case SIGNAL:
+        return values_signals()[index];
+    case ERRNO:
+        return values_errnos()[index];
+    case VOLUME:
+        volumes = scenario_volumes(lines->given, &count);
+        return index < count ? volumes[index].mount : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* The end of "[…]", or NULL: the bracket is a plain one. */
+static const char *bracket_end(const char *pattern)
+{
+    const char *at = pattern + 1;
+    at += *at == '!' || *at == '^';
+    at += *at == ']';
+    at = strchr(at, ']');
+    return at ? at + 1 : NULL;
+}
+
+/* Does the first character of the pattern, which is no star, match `c`? *rest: the pattern behind it. */
+static bool matches_one(const char *pattern, char c, const char **rest)
+{
+    char single[64];
+    char subject[2] = {c, '\0'};
+    const char *end = pattern + 1;
+    if (*pattern == '[' && bracket_end(pattern))
+        end = bracket_end(pattern);
+    else if (*pattern == '\\' && pattern[1])
+        end = pattern + 2;
+    *rest = end;
+    if ((size_t)(end - pattern) >= sizeof single)
+        return true;
+    memcpy(single, pattern, (size_t)(end - pattern));
+    single[end - pattern] = '\0';
+    return fnmatch(single, subject, 0) == 0;
+}
+
+static bool can_match(struct lines *lines, const char *pattern, const char *form);
+
+/* As can_match, with `word` before the form. */
+static bool can_match_word(struct lines *lines, const char *pattern, const char *word, const char *form)
+{
+    char whole[1024];
+    snprintf(whole, sizeof whole, "%s%s", word, form);
+    return can_match(lines, pattern, whole);
+}
+
+/* Is there a line of this form that the pattern matches? */
+static bool can_match(struct lines *lines, const char *pattern, const char *form)
+{
+    enum set set = (unsigned char)*form < SET_COUNT ? (enum set)*form : END;
+    const char *rest;
+    if (set == ANYTHING) /* as a star, in the form */
+        return can_match(lines, pattern, form + 1) || (*pattern && can_match(lines, pattern + 1, form));
+    if (*pattern == '*' && (can_match(lines, pattern + 1, form) || (*form && can_match(lines, pattern, form + 1))))
+        return true;
+    if (set == END)
+        return *form && *pattern && *pattern != '*' ? matches_one(pattern, *form, &rest) && can_match(lines, rest, form + 1)
+                                                    : *form == *pattern;
+    for (size_t i = 0; *pattern && word_of(lines, set, i); i++) {
+        if (can_match_word(lines, pattern, word_of(lines, set, i), form + 1))
+            return true;
+    }
+    return false;
+}
+
+static const char *shown(struct lines *lines, const char *form)
+{
+    const char *text = "";
+    for (; *form; form++) {
+        if ((unsigned char)*form < SET_COUNT)
+            text = scenario_format(lines->memory, "%s%s", text, SET_SAYS[(unsigned char)*form]);
+        else
+            text = scenario_format(lines->memory, "%s%c", text, *form);
+    }
+    return text;
+}
+
+/* The forms that begin as the pattern does; without any, the words with which lines begin. */
+static const char *say_forms(struct lines *lines, const char *pattern)
+{
+    size_t length = strcspn(pattern, " *?[");
+    const char *all = "";
+    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++) {
+        const char *form = shown(lines, FORMS[i]);
+        if (length > 0 && strncmp(form, pattern, length) == 0 && form[length] == ' ')
+            all = scenario_format(lines->memory, "%s%s\"%s\"", all, *all ? ", " : "", form);
+    }
+    if (*all)
+        return scenario_format(lines->memory, "lines are like %s", all);
+    return "lines begin with agent, guardian, pre, post, snapshot, leftover of, sync, freeze, thaw, other freeze, other thaw, "
+           "SIGNAL to, mount over, unmount, release, replace or chmod";
+}
+
+static const char *say_names(struct lines *lines)
+{
+    const char *text = "";
+    for (size_t i = 0; word_of(lines, PLUGIN, i); i++)
+        text = scenario_format(lines->memory, "%s%s%s", text, i ? ", " : "; PLUGIN: ", word_of(lines, PLUGIN, i));
+    for (size_t i = 0; word_of(lines, VOLUME, i); i++)
+        text = scenario_format(lines->memory, "%s%s%s", text, i ? ", " : "; VOLUME: ", word_of(lines, VOLUME, i));
+    return text;
+}
+
+bool scenario_line_possible(struct reader *reader, const cJSON *item, const char *what, const char *pattern)
+{
+    struct lines lines = {reader->given, reader->memory};
+    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++) {
+        if (can_match(&lines, pattern, FORMS[i]))
+            return true;
+    }
+    return scenario_refuse(reader, item, what, "no line of the trace can match \"%s\"; %s%s", pattern,
+                           say_forms(&lines, pattern), say_names(&lines));
+}

@@ -1,0 +1,505 @@
+#include "read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trace.h"
+#include "values.h"
+
+#define SHOWN_MAX 60 /* bytes of a value that a message shows */
+
+/* ---- Mistakes --------------------------------------------------------------------------------------------------------- */
+
+static bool set_line(struct reader *reader, int line, int column, const char *what, const char *format,
+                     va_list arguments)
+{
+    char *text = reader->mistake->line;
+    size_t size = sizeof reader->mistake->line;
+    int used = snprintf(text, size, "%s:%d:%d: %s%s", reader->file, line, column, what ? what : "", what ? ": " : "");
+    if (used > 0 && (size_t)used < size)
+        vsnprintf(text + used, size - (size_t)used, format, arguments);
+    return false;
+}
+
+bool scenario_refuse(struct reader *reader, const cJSON *item, const char *what, const char *format, ...)
+{
+    const struct qz_json_place *place = qz_json_place(&reader->json, item);
+    va_list arguments;
+    va_start(arguments, format);
+    set_line(reader, place->line, place->column, what, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool scenario_refuse_key(struct reader *reader, const cJSON *item, const char *format, ...)
+{
+    const struct qz_json_place *place = qz_json_place(&reader->json, item);
+    va_list arguments;
+    va_start(arguments, format);
+    set_line(reader, place->key_line, place->key_column, NULL, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool scenario_refuse_at(struct reader *reader, struct scenario_place place, const char *what, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_line(reader, place.line, place.column, what, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+const char *scenario_nearest(struct reader *reader, const char *word, const char *const *known)
+{
+    const char *nearest = qz_nearest_word(word, known);
+    return nearest ? scenario_format(reader->memory, " (did you mean %s?)", nearest) : "";
+}
+
+const cJSON *scenario_member(const struct reader *reader, const cJSON *object, const char *name)
+{
+    (void)reader;
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* The value as it would be written, cut. */
+static const char *shown(struct reader *reader, const cJSON *value)
+{
+    char *text = cJSON_PrintUnformatted(value);
+    if (!text)
+        scenario_no_memory();
+    size_t size = strlen(text);
+    const char *rest = size > SHOWN_MAX ? "…" : "";
+    size = size > SHOWN_MAX ? SHOWN_MAX : size;
+    while (size > 0 && *rest && ((unsigned char)text[size] & 0xC0) == 0x80)
+        size--; /* not in the middle of a character */
+    const char *copy = scenario_format(reader->memory, "%.*s%s", (int)size, text, rest);
+    cJSON_free(text);
+    return copy;
+}
+
+/* Says that `value` (as found for `item`) is not what the key may be. */
+static bool refuse_value(struct reader *reader, const struct key *key, const cJSON *value)
+{
+    return scenario_refuse(reader, value, key->name, "%s; allowed is %s", shown(reader, value),
+                           scenario_allowed(reader->memory, key));
+}
+
+/* ---- Texts -------------------------------------------------------------------------------------------------------------- */
+
+/* The text of a string, or of what stands for a variable. */
+static bool read_text(struct reader *reader, const struct key *key, const cJSON *item, const char **text)
+{
+    if (!matrix_text(reader, item, key->kind != KEY_LINES, text))
+        return false;
+    return *text || refuse_value(reader, key, item);
+}
+
+static const char *word_near(struct reader *reader, const char *text, const struct key_word *words)
+{
+    size_t count = 0;
+    while (words[count].word)
+        count++;
+    const char **known = scenario_take(reader->memory, (count + 1) * sizeof *known);
+    for (size_t i = 0; i < count; i++)
+        known[i] = words[i].word;
+    return scenario_nearest(reader, text, known);
+}
+
+static const struct key_word *find_word(const struct key_word *words, const char *text)
+{
+    for (; words->word; words++) {
+        if (strcmp(words->word, text) == 0)
+            return words;
+    }
+    return NULL;
+}
+
+static bool refuse_text(struct reader *reader, const struct key *key, const cJSON *item, const char *text,
+                        const char *near)
+{
+    return scenario_refuse(reader, item, key->name, "\"%s\"%s; allowed is %s", text, near,
+                           scenario_allowed(reader->memory, key));
+}
+
+static bool check_volume_name(struct reader *reader, const struct key *key, const cJSON *item, const char *text)
+{
+    size_t count;
+    const struct scenario_volume *volumes = scenario_volumes(reader->given, &count);
+    const char **known = scenario_take(reader->memory, (count + 1) * sizeof *known);
+    const char *all = "";
+    for (size_t i = 0; i < count; i++) {
+        known[i] = volumes[i].mount;
+        if (strcmp(text, known[i]) == 0)
+            return true;
+        all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", known[i]);
+    }
+    return scenario_refuse(reader, item, key->name, "\"%s\" is the mount point of no volume%s; there %s %s", text,
+                           scenario_nearest(reader, text, known), count == 1 ? "is" : "are", count ? all : "none");
+}
+
+static bool check_fixture(struct reader *reader, const struct key *key, const cJSON *item, const char *text)
+{
+    if (!values_is_fixture(text))
+        return refuse_text(reader, key, item, text, "");
+    const char *path = scenario_format(reader->memory, "%s/%s", reader->fixtures, text);
+    return access(path, R_OK) == 0 || scenario_refuse(reader, item, key->name, "there is no file %s", path);
+}
+
+/* Is the text what a key of its kind may be? */
+static bool check_text(struct reader *reader, const struct key *key, const cJSON *item, const char *text)
+{
+    switch (key->kind) {
+    case KEY_TAG:
+        return values_is_tag(text) || refuse_text(reader, key, item, text, "");
+    case KEY_NEED:
+        return values_is_need(text) || refuse_text(reader, key, item, text, "");
+    case KEY_PATH:
+        return values_is_path(text) || refuse_text(reader, key, item, text, "");
+    case KEY_FIXTURE:
+        return check_fixture(reader, key, item, text);
+    case KEY_VOLUME:
+        return check_volume_name(reader, key, item, text);
+    case KEY_PATTERN:
+        return scenario_line_possible(reader, item, key->name, text);
+    case KEY_ERROR_NAME:
+        return values_is_error(text) ||
+               refuse_text(reader, key, item, text, scenario_nearest(reader, text, values_errors()));
+    case KEY_CHOICE:
+        return find_word(key->words, text) || refuse_text(reader, key, item, text, word_near(reader, text, key->words));
+    default:
+        return true;
+    }
+}
+
+/* A string, or lines of which each gets its newline. */
+static bool read_lines(struct reader *reader, const struct key *key, const cJSON *item, const char **text)
+{
+    const cJSON *value, *line;
+    if (!matrix_value(reader, item, false, &value))
+        return false;
+    if (!cJSON_IsArray(value))
+        return read_text(reader, key, item, text);
+    *text = "";
+    cJSON_ArrayForEach(line, value) {
+        const char *part;
+        if (!read_text(reader, key, line, &part))
+            return false;
+        *text = scenario_format(reader->memory, "%s%s\n", *text, part);
+    }
+    return true;
+}
+
+/* ---- Numbers and words ---------------------------------------------------------------------------------------------------- */
+
+static bool read_integer(struct reader *reader, const struct key *key, const cJSON *value, int64_t *number)
+{
+    if (!cJSON_IsNumber(value) || value->valuedouble < (double)key->min || value->valuedouble > (double)key->max ||
+        value->valuedouble != (double)(int64_t)value->valuedouble)
+        return refuse_value(reader, key, value);
+    *number = (int64_t)value->valuedouble;
+    return true;
+}
+
+static bool read_duration(struct reader *reader, const struct key *key, const cJSON *value, int64_t *duration_us)
+{
+    if (key->kind == KEY_MS_FOREVER && cJSON_IsString(value) && strcmp(value->valuestring, "forever") == 0) {
+        *duration_us = SCENARIO_FOREVER;
+        return true;
+    }
+    if (!cJSON_IsNumber(value) || value->valuedouble < (double)key->min || value->valuedouble > (double)key->max)
+        return refuse_value(reader, key, value);
+    *duration_us = (int64_t)(value->valuedouble * 1000 + 0.5);
+    return true;
+}
+
+static bool read_missing(struct reader *reader, const struct key *key, const cJSON *value, int *number)
+{
+    int64_t count = -1;
+    bool some = cJSON_IsString(value) && strcmp(value->valuestring, "some") == 0;
+    if (!some && !read_integer(reader, key, value, &count))
+        return false;
+    *number = (int)count;
+    return true;
+}
+
+/* A name that is a number: of a signal, an error, a word of the table, a mode. */
+static bool read_name(struct reader *reader, const struct key *key, const cJSON *item, int *number)
+{
+    const char *text;
+    if (!read_text(reader, key, item, &text))
+        return false;
+    const char *near = "";
+    const struct key_word *word = NULL;
+    switch (key->kind) {
+    case KEY_SIGNAL:
+        *number = values_signal(text);
+        near = scenario_nearest(reader, text, values_signals());
+        break;
+    case KEY_ERRNO:
+        *number = values_errno(text);
+        near = scenario_nearest(reader, text, values_errnos());
+        break;
+    case KEY_MODE:
+        *number = values_mode(text);
+        break;
+    default:
+        word = find_word(key->words, text);
+        *number = word ? word->value : -1;
+        near = word_near(reader, text, key->words);
+        break;
+    }
+    return *number >= 0 || refuse_text(reader, key, item, text, near);
+}
+
+/* ---- Values ------------------------------------------------------------------------------------------------------------- */
+
+static bool read_map(struct reader *reader, const struct key *key, const cJSON *value, const cJSON **tree)
+{
+    const cJSON *member;
+    void *unused = scenario_take(reader->memory, key->object->size);
+    if (!cJSON_IsObject(value))
+        return refuse_value(reader, key, value);
+    cJSON_ArrayForEach(member, value) {
+        const cJSON *content;
+        if (!check_volume_name(reader, key, member, member->string) ||
+            !matrix_value(reader, member, true, &content) ||
+            (content && !scenario_read_object(reader, key->object, content, unused)))
+            return false;
+    }
+    return matrix_tree(reader, value, tree);
+}
+
+#define STORE(type, value) (*(type *)(void *)to = (type)(value))
+
+/* Reads one value as it is written and stores it at `to`. `text_size`: where the size of a text goes; NULL. */
+static bool read_value(struct reader *reader, const struct key *key, const cJSON *item, unsigned char *to,
+                       size_t *text_size)
+{
+    const cJSON *value; /* what stands for it; texts look for themselves */
+    const char *text;
+    const cJSON *tree;
+    int64_t number;
+    int word;
+    if (!matrix_value(reader, item, key->kind != KEY_LINES, &value))
+        return false;
+    switch (key->kind) {
+    case KEY_FLAG:
+        if (!cJSON_IsBool(value))
+            return refuse_value(reader, key, value);
+        STORE(bool, cJSON_IsTrue(value));
+        return true;
+    case KEY_INTEGER:
+        return read_integer(reader, key, value, &number) && (STORE(int, number), true);
+    case KEY_BYTES:
+        return read_integer(reader, key, value, &number) && (STORE(size_t, number), true);
+    case KEY_OWNER:
+        return read_integer(reader, key, value, &number) && (STORE(uid_t, number), true);
+    case KEY_MIB:
+        return read_integer(reader, key, value, &number) && (STORE(int64_t, number * 1048576), true);
+    case KEY_MS:
+    case KEY_MS_FOREVER:
+        return read_duration(reader, key, value, &number) && (STORE(int64_t, number), true);
+    case KEY_MISSING:
+        return read_missing(reader, key, value, &word) && (STORE(int, word), true);
+    case KEY_SIGNAL:
+    case KEY_ERRNO:
+    case KEY_WORD:
+        return read_name(reader, key, item, &word) && (STORE(int, word), true);
+    case KEY_MODE:
+        return read_name(reader, key, item, &word) && (STORE(mode_t, word), true);
+    case KEY_OBJECT:
+        return scenario_read_object(reader, key->object, value, to);
+    case KEY_MAP:
+        return read_map(reader, key, value, &tree) && (STORE(const cJSON *, tree), true);
+    case KEY_CONFIG:
+        if (!cJSON_IsObject(value))
+            return refuse_value(reader, key, value);
+        return matrix_tree(reader, value, &tree) && (STORE(const cJSON *, tree), true);
+    case KEY_ANY:
+        return matrix_tree(reader, value, &tree) && (STORE(const cJSON *, tree), true);
+    case KEY_LINES:
+        if (!read_lines(reader, key, item, &text))
+            return false;
+        if (text_size)
+            *text_size = strlen(text);
+        STORE(const char *, text);
+        return true;
+    case KEY_MATRIX:
+    case KEY_NOTHING:
+        return true;
+    default:
+        return read_text(reader, key, item, &text) && check_text(reader, key, item, text) &&
+               (STORE(const char *, text), true);
+    }
+}
+
+/* ---- Lists -------------------------------------------------------------------------------------------------------------- */
+
+static size_t size_of(const struct key *key)
+{
+    switch (key->kind) {
+    case KEY_OBJECT:
+        return key->object->size;
+    case KEY_WORD:
+        return sizeof(int);
+    default:
+        return sizeof(const char *);
+    }
+}
+
+struct elements {
+    const cJSON **items;
+    size_t count;
+    size_t capacity;
+};
+
+/* The elements of a list as they are written; a variable that stands for a list gives its elements, one without a value
+ * none. */
+static bool gather(struct reader *reader, const cJSON *list, struct elements *elements)
+{
+    const cJSON *element;
+    cJSON_ArrayForEach(element, list) {
+        const cJSON *value;
+        if (!matrix_value(reader, element, true, &value))
+            return false;
+        if (!value || (value != element && cJSON_IsNull(value)))
+            continue;
+        if (value != element && cJSON_IsArray(value)) {
+            if (!gather(reader, value, elements))
+                return false;
+            continue;
+        }
+        if (elements->count == elements->capacity) {
+            elements->capacity = elements->capacity ? elements->capacity * 2 : 8;
+            elements->items = realloc(elements->items, elements->capacity * sizeof(cJSON *));
+            if (!elements->items)
+                scenario_no_memory();
+        }
+        elements->items[elements->count++] = element;
+    }
+    return true;
+}
+
+static bool read_list(struct reader *reader, const struct key *key, const cJSON *value, unsigned char *out)
+{
+    struct elements elements = {NULL, 0, 0};
+    if (!cJSON_IsArray(value))
+        return refuse_value(reader, key, value);
+    bool read = gather(reader, value, &elements);
+    size_t size = size_of(key);
+    struct key one = *key;
+    one.list = false;
+    unsigned char *items = scenario_take(reader->memory, (elements.count + 1) * size);
+    for (size_t i = 0; read && i < elements.count; i++)
+        read = read_value(reader, &one, elements.items[i], items + i * size, NULL);
+    *(void **)(void *)(out + key->at) = items;
+    *(size_t *)(void *)(out + key->count) = elements.count;
+    free(elements.items);
+    return read;
+}
+
+/* ---- Objects ------------------------------------------------------------------------------------------------------------ */
+
+static bool check_known(struct reader *reader, const struct key_object *keys, const cJSON *item)
+{
+    const cJSON *member;
+    size_t count = 0;
+    while (keys->keys[count].name)
+        count++;
+    cJSON_ArrayForEach(member, item) {
+        size_t i = 0;
+        while (i < count && strcmp(keys->keys[i].name, member->string) != 0)
+            i++;
+        if (i < count)
+            continue;
+        const char **known = scenario_take(reader->memory, (count + 1) * sizeof *known);
+        const char *all = "";
+        for (i = 0; i < count; i++) {
+            known[i] = keys->keys[i].name;
+            all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", known[i]);
+        }
+        return scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s; known are %s", member->string,
+                                   scenario_nearest(reader, member->string, known), all);
+    }
+    return true;
+}
+
+static bool check_company(struct reader *reader, const struct key_object *keys, const cJSON *item)
+{
+    for (const struct key *key = keys->keys; key->name; key++) {
+        const cJSON *member = scenario_member(reader, item, key->name);
+        if (key->required && !member)
+            return scenario_refuse(reader, item, keys->name, "the key \"%s\" is missing", key->name);
+        if (member && key->with && !scenario_member(reader, item, key->with))
+            return scenario_refuse_key(reader, member, "the key \"%s\" stands beside \"%s\" only", key->name, key->with);
+        if (member && key->without && scenario_member(reader, item, key->without))
+            return scenario_refuse_key(reader, member, "the key \"%s\" does not stand beside \"%s\"", key->name,
+                                       key->without);
+    }
+    return true;
+}
+
+static bool check_rule(struct reader *reader, const struct key_object *keys, const cJSON *item)
+{
+    static const char *const SAYS[] = {"", "exactly one", "at most one", "at least one"};
+    const char *all = "";
+    const cJSON *second = NULL;
+    int count = 0;
+    if (keys->rule == KEY_ANY_NUMBER)
+        return true;
+    for (size_t i = 0; keys->choice[i]; i++) {
+        const cJSON *member = scenario_member(reader, item, keys->choice[i]);
+        count += member != NULL;
+        if (member && count == 2)
+            second = member;
+        all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", keys->choice[i]);
+    }
+    if (second && keys->rule != KEY_AT_LEAST_ONE)
+        return scenario_refuse_key(reader, second, "a %s has %s of the keys %s", keys->name, SAYS[keys->rule], all);
+    if (count == 0 && keys->rule != KEY_AT_MOST_ONE)
+        return scenario_refuse(reader, item, keys->name, "it has %s of the keys %s", SAYS[keys->rule], all);
+    return true;
+}
+
+static bool read_member(struct reader *reader, const struct key_object *keys, const struct key *key, const cJSON *item,
+                        unsigned char *out)
+{
+    const cJSON *member = scenario_member(reader, item, key->name);
+    const cJSON *value = member;
+    if (!member || key->kind == KEY_MATRIX || key->kind == KEY_NOTHING)
+        return true;
+    if (!matrix_value(reader, member, key->kind != KEY_LINES, &value))
+        return false;
+    if (!value || (value != member && cJSON_IsNull(value)))
+        return !key->required ||
+               scenario_refuse(reader, member, keys->name, "the key \"%s\" has no value here", key->name);
+    if (key->list)
+        return read_list(reader, key, value, out);
+    size_t *size = key->kind == KEY_LINES && key->count != SIZE_MAX ? (size_t *)(void *)(out + key->count) : NULL;
+    return read_value(reader, key, member, out + key->at, size);
+}
+
+bool scenario_read_object(struct reader *reader, const struct key_object *keys, const cJSON *item, void *out)
+{
+    if (!cJSON_IsObject(item))
+        return scenario_refuse(reader, item, keys->name, "%s; allowed is an object", shown(reader, item));
+    if (keys->initial)
+        memcpy(out, keys->initial, keys->size);
+    else
+        memset(out, 0, keys->size);
+    if (keys->place != NO_PLACE) {
+        const struct qz_json_place *place = qz_json_place(&reader->json, item);
+        struct scenario_place *to = (struct scenario_place *)(void *)((unsigned char *)out + keys->place);
+        *to = (struct scenario_place){place->line, place->column};
+    }
+    if (!check_known(reader, keys, item) || !check_company(reader, keys, item) || !check_rule(reader, keys, item))
+        return false;
+    for (const struct key *key = keys->keys; key->name; key++) {
+        if (!read_member(reader, keys, key, item, out))
+            return false;
+    }
+    return !keys->check || keys->check(reader, item, out);
+}

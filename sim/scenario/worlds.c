@@ -1,0 +1,93 @@
+/* worlds.c: in which worlds can a scenario be played, by what it asks for? */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "read.h"
+
+struct finding_worlds {
+    struct scenario_memory *memory;
+    struct scenario *scenario;
+};
+
+const char *scenario_world_name(enum scenario_world world)
+{
+    return world == SCENARIO_VIRTUAL ? "virtual" : world == SCENARIO_FAKE ? "fake" : "loop";
+}
+
+/* Only `worlds` have what is asked for; the first reason against a world is the one that is told. */
+__attribute__((format(printf, 3, 4))) static void only(struct finding_worlds *finding, unsigned worlds,
+                                                       const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    for (size_t i = 0; i < SCENARIO_WORLD_COUNT; i++) {
+        char text[256];
+        if (worlds & 1u << i || finding->scenario->why_not[i])
+            continue;
+        va_list copy;
+        va_copy(copy, arguments);
+        vsnprintf(text, sizeof text, format, copy);
+        va_end(copy);
+        finding->scenario->why_not[i] = scenario_copy(finding->memory, text, strlen(text));
+    }
+    va_end(arguments);
+}
+
+#define NOT_VIRTUAL (SCENARIO_FAKE | SCENARIO_LOOP)
+#define NOT_FAKE (SCENARIO_VIRTUAL | SCENARIO_LOOP)
+
+static void look_at_volume(struct finding_worlds *finding, const struct scenario_volume *volume)
+{
+    only(finding, scenario_fstype(volume->type)->worlds, "it has no %s (%s)", volume->type, volume->mount);
+    if (strcmp(volume->mount, "/") == 0)
+        only(finding, SCENARIO_VIRTUAL, "its root directory is no volume");
+    if (volume->on)
+        only(finding, NOT_FAKE, "its volumes have no disks that could lie on one another (%s)", volume->mount);
+    if (volume->fill != SCENARIO_EMPTY)
+        only(finding, NOT_VIRTUAL, "its volumes are never full (%s)", volume->mount);
+    if (volume->recorded)
+        only(finding, SCENARIO_LOOP, "it has no recording disk (%s)", volume->mount);
+    if (volume->subvolume_count > 0)
+        only(finding, SCENARIO_LOOP, "it has no subvolumes (%s)", volume->mount);
+    for (const struct scenario_volume *other = finding->scenario->volumes; other != volume; other++) {
+        if (other->disk == volume->disk)
+            only(finding, SCENARIO_VIRTUAL, "each volume is a disk there (%s, %s)", other->mount, volume->mount);
+    }
+}
+
+static void look_at_script(struct finding_worlds *finding, const struct scenario_script *script)
+{
+    if (script->file.kind == SCENARIO_FILE && script->file.text)
+        only(finding, NOT_VIRTUAL, "it cannot run %s, a program that is written out", script->file.path);
+}
+
+static void look_at_steps(struct finding_worlds *finding)
+{
+    for (size_t i = 0; i < finding->scenario->step_count; i++) {
+        if (finding->scenario->steps[i].expect.snapshot)
+            only(finding, SCENARIO_LOOP, "its snapshots hold nothing");
+    }
+}
+
+void scenario_find_worlds(struct scenario_memory *memory, struct scenario *scenario, unsigned wanted)
+{
+    struct finding_worlds finding = {memory, scenario};
+    only(&finding, wanted, "\"worlds\" leaves it out");
+    for (size_t i = 0; i < scenario->volume_count; i++)
+        look_at_volume(&finding, &scenario->volumes[i]);
+    for (size_t i = 0; i < scenario->plugin_count; i++) {
+        look_at_script(&finding, &scenario->plugins[i].pre);
+        look_at_script(&finding, &scenario->plugins[i].post);
+    }
+    for (size_t i = 0; i < scenario->need_count; i++) {
+        if (strncmp(scenario->needs[i], "program:", 8) == 0)
+            only(&finding, NOT_VIRTUAL, "it has no programs (%s)", scenario->needs[i]);
+    }
+    if (scenario->workload_count > 0)
+        only(&finding, SCENARIO_LOOP, "nobody writes there");
+    look_at_steps(&finding);
+    scenario->worlds = 0;
+    for (unsigned i = 0; i < SCENARIO_WORLD_COUNT; i++)
+        scenario->worlds |= scenario->why_not[i] ? 0 : 1u << i;
+}
