@@ -1,0 +1,10 @@
+# Writes OUT: each file of FOLDER that the page is made of, as an array of bytes ending in NUL.
+set(text "/* Made by sim/report/page.cmake. */\n#include \"page.h\"\n")
+foreach(file report.html report.css report.js timeline.js)
+  string(REPLACE "." "_" name ${file})
+  file(READ ${FOLDER}/${file} bytes HEX)
+  string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${bytes}")
+  string(REGEX REPLACE "('....','....','....','....','....','....','....','....',)" "\\1\n" bytes "${bytes}")
+  string(APPEND text "const char page_${name}[] = {${bytes}0};\n")
+endforeach()
+file(WRITE ${OUT} "${text}")
