@@ -160,7 +160,7 @@ void qz_freezer_thaw(struct qz_freezer *freezer, enum qz_hold_cause cause)
 
 void qz_freezer_take_over(struct qz_freezer *freezer, enum qz_hold_cause cause)
 {
-    if (drives(freezer) || freezer->hold->phase == QZ_HOLD_OVER)
+    if (drives(freezer) || (freezer->hold->phase == QZ_HOLD_OVER && !qz_hold_owes(freezer->hold)))
         return;
     freezer->hold->driver = (int)freezer->self;
     freezer->inherited = true;
@@ -271,6 +271,14 @@ static bool level_done(const struct qz_freezer *freezer, int64_t now_us)
             !level_in_state(freezer->hold, freezer->level, QZ_HOLD_THAWING_NOW));
 }
 
+/* Is a FIFREEZE to be waited for that may still come, so that everything is thawed when the hold is over? One of our own
+ * has the time that it would have had; whether one of a peer's comes, only looking again tells. */
+static bool freeze_awaited(const struct qz_freezer *freezer, int64_t now_us)
+{
+    return qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) &&
+           (freezer->inherited || now_us < freezer->hold->freeze_deadline_us);
+}
+
 static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
@@ -282,7 +290,7 @@ static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
         for (int level = hold->levels - 1; level >= 0; level--)
             thaw_level(freezer, level, now_us - QZ_THAW_LEVEL_WAIT_US + RETRY_US);
     bool under_way = qz_hold_any(hold, QZ_HOLD_FROZEN) || qz_hold_any(hold, QZ_HOLD_THAWING_NOW) ||
-                     (freezer->inherited && qz_hold_any(hold, QZ_HOLD_FREEZING_NOW));
+                     freeze_awaited(freezer, now_us);
     if (!under_way || now_us >= freezer->give_up_us)
         hold->phase = QZ_HOLD_OVER;
 }
@@ -311,6 +319,19 @@ void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)
     }
 }
 
+static int64_t sooner(int64_t a_us, int64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
+}
+
+static int64_t thawing_deadline(const struct qz_freezer *freezer)
+{
+    if (freezer->level > 0 || freezer->inherited)
+        return sooner(freezer->level_wait_us, freezer->give_up_us);
+    bool awaited = freeze_awaited(freezer, freezer->os->ops->now_us(freezer->os));
+    return awaited ? sooner(freezer->hold->freeze_deadline_us, freezer->give_up_us) : freezer->give_up_us;
+}
+
 int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
 {
     const struct qz_hold *hold = freezer->hold;
@@ -320,13 +341,11 @@ int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
     case QZ_HOLD_SYNCING:
         return hold->freeze_deadline_us;
     case QZ_HOLD_FREEZING:
-        return hold->freeze_deadline_us < hold->hold_deadline_us ? hold->freeze_deadline_us : hold->hold_deadline_us;
+        return sooner(hold->freeze_deadline_us, hold->hold_deadline_us);
     case QZ_HOLD_HELD:
         return hold->hold_deadline_us;
     case QZ_HOLD_THAWING:
-        return (freezer->level > 0 || freezer->inherited) && freezer->level_wait_us < freezer->give_up_us
-                   ? freezer->level_wait_us
-                   : freezer->give_up_us;
+        return thawing_deadline(freezer);
     case QZ_HOLD_IDLE:
     case QZ_HOLD_OVER:
         break;
@@ -341,104 +360,4 @@ bool qz_freezer_settled(const struct qz_freezer *freezer)
         if (is_busy(freezer, i) && hold->volumes[i].under_way[freezer->self] != QZ_VOLUME_SYNC + 1)
             return false;
     return !drives(freezer) || hold->phase == QZ_HOLD_OVER || hold->phase == QZ_HOLD_IDLE;
-}
-
-static int64_t duration(int64_t begin_us, int64_t end_us)
-{
-    return begin_us > 0 && end_us >= begin_us ? end_us - begin_us : -1;
-}
-
-/* What the cause of an early thaw is called in messages. */
-static const char *cause_text(enum qz_hold_cause cause)
-{
-    switch (cause) {
-    case QZ_CAUSE_LIMIT:
-        return "thawed by the hold limit before the snapshot had ended";
-    case QZ_CAUSE_RELEASED:
-        return "thawed on request (quiesce thaw, or SIGTERM to the guardian) before the snapshot had ended";
-    case QZ_CAUSE_PEER:
-        return "the guardian or the agent was lost, so it was thawed at once";
-    case QZ_CAUSE_NONE:
-    case QZ_CAUSE_ASKED:
-    case QZ_CAUSE_FAILED:
-    case QZ_CAUSE_TIMEOUT:
-        break;
-    }
-    return "somebody else thawed it before the snapshot had ended";
-}
-
-static void set_freeze_error(struct qz_volume *volume, const struct qz_hold_volume *held)
-{
-    struct qz_error *error = &volume->error;
-    if (held->error == EBUSY && !held->sync_failed)
-        qz_error_set(error, QZ_E_FROZEN_BY_OTHER, "%s: already frozen by somebody else; left as it is", volume->mount);
-    else
-        qz_error_set(error, QZ_E_FS_FREEZE_FAILED, "%s (%s on %s): %s failed: %s", volume->mount, volume->fstype,
-                     volume->device, held->sync_failed ? "flushing before the freeze" : "FIFREEZE",
-                     strerror(held->error));
-    qz_error_detail(error, "%s", strerror(held->error));
-}
-
-static void collect_error(const struct qz_hold *hold, const struct qz_hold_volume *held, struct qz_volume *volume)
-{
-    enum qz_hold_cause cause = (enum qz_hold_cause)(int)hold->cause;
-    bool syncing = held->sync_begin_us > 0 && held->sync_end_us == 0;
-    switch ((enum qz_hold_volume_state)held->state) {
-    case QZ_HOLD_FAILED:
-        volume->outcome = QZ_VOLUME_FAILED;
-        set_freeze_error(volume, held);
-        break;
-    case QZ_HOLD_FREEZING_NOW:
-        volume->outcome = QZ_VOLUME_STUCK;
-        qz_error_set(&volume->error, QZ_E_FS_FREEZE_TIMEOUT, "%s: FIFREEZE has not returned; %s", volume->mount,
-                     hold->driver == QZ_DRIVER_GUARDIAN ? "the guardian thaws it the moment it does"
-                                                        : "the guardian is lost, so use `quiesce thaw` once it has");
-        break;
-    case QZ_HOLD_FROZEN:
-    case QZ_HOLD_THAWING_NOW:
-    case QZ_HOLD_THAW_FAILED:
-        volume->outcome = QZ_VOLUME_THAW_FAILED;
-        qz_error_set(&volume->error, QZ_E_THAW_FAILED, "%s is still frozen: FITHAW %s; thaw it with: fsfreeze -u %s",
-                     volume->mount, held->error ? strerror(held->error) : "has not returned", volume->mount);
-        break;
-    case QZ_HOLD_LOST:
-        volume->outcome = QZ_VOLUME_LOST;
-        qz_error_set(&volume->error, QZ_E_FREEZE_LOST, "%s: %s", volume->mount, cause_text(cause));
-        break;
-    case QZ_HOLD_THAWED:
-        volume->outcome = QZ_VOLUME_THAWED;
-        if (cause == QZ_CAUSE_LIMIT || cause == QZ_CAUSE_RELEASED || cause == QZ_CAUSE_PEER) {
-            volume->outcome = QZ_VOLUME_LOST;
-            qz_error_set(&volume->error, QZ_E_FREEZE_LOST, "%s: %s", volume->mount, cause_text(cause));
-        }
-        break;
-    case QZ_HOLD_UNTOUCHED:
-        volume->outcome = QZ_VOLUME_UNTOUCHED;
-        if (cause == QZ_CAUSE_TIMEOUT && syncing)
-            qz_error_set(&volume->error, QZ_E_FS_FREEZE_TIMEOUT,
-                         "%s: flushing before the freeze did not end in the freeze timeout", volume->mount);
-        break;
-    }
-    volume->error.phase = volume->outcome == QZ_VOLUME_THAW_FAILED ? QZ_PHASE_THAW : QZ_PHASE_FREEZE;
-    volume->error.path = volume->mount;
-}
-
-int64_t qz_hold_collect(const struct qz_hold *hold, struct qz_volume *volumes)
-{
-    int64_t first_us = QZ_NEVER, last_us = 0;
-    for (int i = 0; i < hold->count; i++) {
-        const struct qz_hold_volume *held = &hold->volumes[i];
-        struct qz_volume *volume = &volumes[i];
-        collect_error(hold, held, volume);
-        volume->presync_us = duration(held->sync_begin_us, held->sync_end_us);
-        volume->freeze_us = duration(held->freeze_begin_us, held->freeze_end_us);
-        volume->thaw_us = duration(held->thaw_begin_us, held->thaw_end_us);
-        bool froze = held->freeze_end_us > 0 && held->state != QZ_HOLD_FAILED;
-        volume->frozen_us = froze ? duration(held->freeze_end_us, held->thaw_end_us) : -1;
-        if (held->freeze_begin_us > 0 && held->freeze_begin_us < first_us)
-            first_us = held->freeze_begin_us;
-        if (held->thaw_end_us > last_us)
-            last_us = held->thaw_end_us;
-    }
-    return last_us > 0 && first_us < last_us ? last_us - first_us : 0;
 }

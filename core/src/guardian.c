@@ -166,7 +166,7 @@ bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
             tell(guard, TELL_THAW, QZ_HOLD_THAWING);
     } else if (event->kind == QZ_EVENT_PEER_LOST) {
         guard->present = false;
-        if (hold && !guard->taken_over && hold->phase != QZ_HOLD_OVER)
+        if (hold && !guard->taken_over && (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold)))
             take_over(guard, QZ_CAUSE_PEER);
     } else if (event->kind == QZ_EVENT_VOLUME && guard->taken_over) {
         qz_freezer_note(&guard->own, event);

@@ -212,17 +212,30 @@ static void begin_nothing(struct qz_session *session, int failed)
     qz_session_add_error(session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, message);
 }
 
-/* One attempt of the whole way. Returns a signal's number if one came. `*owing`: a hold in which something is, or may
- * become, frozen still, or NULL. */
-static int run_once(struct qz_os *os, const struct qz_options *options, struct qz_result *result,
-                    struct qz_hold **owing)
+/* What one attempt leaves to the next one. */
+struct attempt_end {
+    struct qz_hold *owing; /* something in it is, or may become, frozen still; NULL: nothing */
+    bool last;             /* a signal came, or a process that should have ended is alive: no further attempt */
+};
+
+/* Is a process alive that should have been ended? */
+static bool is_haunted(const struct qz_session *session)
+{
+    const struct qz_os_ops *ops = session->os->ops;
+    bool snapshot_ended = session->result->snapshot.outcome == QZ_SNAPSHOT_TAKEN ||
+                          session->result->snapshot.outcome == QZ_SNAPSHOT_NOT_TAKEN;
+    return qz_session_left_alive(session) || (!snapshot_ended && ops->tree_alive(session->os, session->snapshot.slot));
+}
+
+/* One attempt of the whole way. */
+static struct attempt_end run_once(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
 {
     struct qz_session session;
-    *owing = NULL;
+    struct attempt_end end = {0};
     set_up(&session, os, options, result);
     if (!check_files(&session)) {
         qz_session_add_error(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, strerror(ENOMEM));
-        return 0;
+        return end;
     }
     session.guard = (struct qz_guard){.os = os, .inherit = qz_session_take_over, .argument = &session};
     session.snapshot = (struct qz_snapshot){.os = os, .options = options, .slot = 2 * (int)session.sound_count,
@@ -244,12 +257,13 @@ static int run_once(struct qz_os *os, const struct qz_options *options, struct q
     session.facts.snapshot = result->snapshot.outcome;
     conclude(&session);
     qz_snapshot_clean(&session.snapshot);
+    end.last = session.signal_number != 0 || is_haunted(&session);
     if (session.last_hold && qz_hold_owes(session.last_hold))
-        *owing = session.last_hold;
+        end.owing = session.last_hold;
     else
         qz_journal_clear(os); /* while there is a guardian: killed after it has gone, we would leave a journal */
     qz_guard_end(&session.guard);
-    return session.signal_number;
+    return end;
 }
 
 /* What every session needs first: root, and, unless it only looks, the lock and a machine on which nothing of an
@@ -316,10 +330,10 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
     if (!admit(os, result, true))
         return QZ_EXIT_NONE;
     recover(os, result);
-    struct qz_hold *owing;
+    struct attempt_end end;
     for (int attempt = 1;; attempt++) {
-        int signal_number = run_once(os, options, result, &owing);
-        if (result->consistency != QZ_NONE || signal_number || attempt == attempts)
+        end = run_once(os, options, result);
+        if (result->consistency != QZ_NONE || end.last || attempt == attempts)
             break;
         qz_say(os, "attempt %d of %d gave no usable backup (%s); the next one in %lld s", attempt, attempts,
                qz_error_name(qz_result_code(result)), (long long)(options->attempt_delay_us / QZ_US_PER_S));
@@ -328,7 +342,7 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
         qz_result_free(result);
         *result = (struct qz_result){.command = command, .attempt = attempt + 1, .attempts = attempts};
     }
-    if (owing && qz_guard_leave(owing))
+    if (end.owing && qz_guard_leave(end.owing))
         qz_journal_clear(os);
     return qz_verdict_exit(result->consistency);
 }

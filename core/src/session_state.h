@@ -55,7 +55,7 @@ void qz_session_pre(struct qz_session *session);
 /* Runs the post-scripts of every plugin whose pre-script was started and whose post-script has not ended. */
 void qz_session_post(struct qz_session *session);
 
-/* Is a process of a failed pre-script alive? Then nothing may be frozen: it could write into the snapshot. */
+/* Is a process of a failed script alive? Then nothing may be frozen: it could write into the snapshot. */
 bool qz_session_left_alive(const struct qz_session *session);
 
 /* ---- session_freeze.c ------------------------------------------------------------------------------------------- */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WAITED_US (10 * RUN_SECOND)
+
 /* What is read out of a trace, once. */
 struct digest {
     const struct virtual_entry *trace;
@@ -18,6 +20,7 @@ struct digest {
     bool post_succeeded;
     bool agent_killed;
     bool guardian_killed;
+    bool abandoned; /* a killed process's FIFREEZE took effect when nobody waited for it any more */
     bool left; /* somebody is stopped for ever, or waits for what never returns */
 };
 
@@ -72,6 +75,21 @@ static void read_hold(struct digest *digest, int64_t hold_us)
     digest->snapshot_succeeded = place < digest->count;
 }
 
+/* A FIFREEZE that was under way when its process was killed is waited for by the other one, for so long. What comes
+ * later is for `quiesce thaw`. */
+static bool is_abandoned(const struct digest *digest, size_t place)
+{
+    const struct virtual_entry *frozen = &digest->trace[place];
+    bool closed = false;
+    for (size_t i = 0; i < place; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        closed = closed || (entry->what == VIRTUAL_OP_VOLUMES_CLOSE && entry->role == VIRTUAL_AGENT);
+        if (entry->what == VIRTUAL_DID_KILLED && entry->role == frozen->role && entry->ordinal == frozen->ordinal)
+            return closed || frozen->at_us > entry->at_us + WAITED_US;
+    }
+    return false;
+}
+
 static struct digest read_trace(const struct run *run, const struct oracle_terms *terms)
 {
     struct digest digest = {0};
@@ -85,6 +103,8 @@ static struct digest read_trace(const struct run *run, const struct oracle_terms
             digest.agent_killed = digest.agent_killed || entry->role == VIRTUAL_AGENT;
             digest.guardian_killed = digest.guardian_killed || entry->role == VIRTUAL_GUARDIAN;
         }
+        if (entry->what == VIRTUAL_DID_FROZEN)
+            digest.abandoned = digest.abandoned || is_abandoned(&digest, i);
     }
     if (terms->hold_us > 0)
         read_hold(&digest, terms->hold_us);
@@ -167,7 +187,7 @@ static const char *judge_durations(const struct digest *digest, const struct ora
     int64_t limit_us = terms->hold_limit_us + terms->thaw_slack_us + ORACLE_MARGIN_US;
     for (size_t i = 0; i < digest->count && !terms->thaw_fails; i++) {
         const struct virtual_entry *entry = &digest->trace[i];
-        if (entry->what == VIRTUAL_DID_FROZEN && by_us(entry) && frozen_in_our_hands_us(digest, i, end_us) > limit_us)
+        if (entry->what == VIRTUAL_DID_FROZEN && by_us(entry) && !is_abandoned(digest, i) && frozen_in_our_hands_us(digest, i, end_us) > limit_us)
             return "a volume was frozen longer than the hold limit and its margin";
     }
     return NULL;
@@ -246,8 +266,8 @@ static const char *judge_silence(const struct digest *digest, const struct oracl
 
 /* ---- The claim --------------------------------------------------------------------------------------------------- */
 
-/* Was the volume frozen by us from before the snapshot's start to after its end, and thawed by us? */
-static bool held_throughout(const struct digest *digest, dev_t dev)
+/* Was the volume frozen by us from before the snapshot's start to after its end, and (for more than that) thawed by us? */
+static bool held_throughout(const struct digest *digest, dev_t dev, bool to_our_thaw)
 {
     bool frozen = false;
     for (size_t i = 0; i < digest->count; i++) {
@@ -258,15 +278,15 @@ static bool held_throughout(const struct digest *digest, dev_t dev)
         if (i == digest->snapshot_start && !frozen)
             return false;
         if (entry->what == VIRTUAL_DID_THAWED && its && i > digest->snapshot_start)
-            return i > digest->snapshot_end && by_us(entry);
+            return i > digest->snapshot_end && (by_us(entry) || !to_our_thaw);
         if (entry->what == VIRTUAL_DID_THAWED && its)
             frozen = false;
     }
-    return frozen;
+    return frozen && !to_our_thaw;
 }
 
 /* How many volumes were asked for, or -1: one of them was not held. */
-static int held_volumes(const struct run *run, const struct digest *digest)
+static int held_volumes(const struct run *run, const struct digest *digest, bool to_our_thaw)
 {
     const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(run->json, "freeze");
     const cJSON *volume = NULL;
@@ -278,7 +298,8 @@ static int held_volumes(const struct run *run, const struct digest *digest)
         unsigned n = 0;
         if (!cJSON_IsString(decision) || strcmp(decision->valuestring, "freeze") != 0)
             continue;
-        if (!cJSON_IsString(mount) || sscanf(mount->valuestring, "/data%u", &n) != 1 || !held_throughout(digest, RUN_DEV(n)))
+        if (!cJSON_IsString(mount) || sscanf(mount->valuestring, "/data%u", &n) != 1 ||
+            !held_throughout(digest, RUN_DEV(n), to_our_thaw))
             return -1;
         count++;
     }
@@ -296,7 +317,7 @@ static const char *judge_claim(const struct run *run, const struct digest *diges
         return "a backup was claimed without a snapshot that succeeded";
     if (claim == QZ_CRASH)
         return NULL;
-    if (enabled ? held_volumes(run, digest) <= 0 : claim == QZ_FILESYSTEM)
+    if (enabled ? held_volumes(run, digest, claim == QZ_APPLICATION) <= 0 : claim == QZ_FILESYSTEM)
         return "a freeze was claimed that did not hold for the whole snapshot";
     if (claim == QZ_APPLICATION && !(digest->pre_succeeded && digest->post_succeeded))
         return "scripts were claimed that did not succeed";
@@ -364,7 +385,7 @@ static bool all_stopped(const struct digest *digest)
 
 static const char *judge_end(struct run *run, const struct digest *digest, const struct oracle_terms *terms)
 {
-    bool both_killed = digest->agent_killed && digest->guardian_killed;
+    bool both_killed = (digest->agent_killed && digest->guardian_killed) || digest->abandoned;
     if (frozen_by_us(run) > 0 && !both_killed && !terms->thaw_fails && !(digest->left && all_stopped(digest)))
         return "a volume is left frozen";
     if (digest->pre_started && !digest->post_tried && !both_killed && !digest->left)
@@ -373,7 +394,8 @@ static const char *judge_end(struct run *run, const struct digest *digest, const
         return "a script or the snapshot command is left behind";
     if (both_killed && !terms->thaw_fails)
         return recover(run, terms->recovery);
-    bool excused = digest->left || terms->thaw_fails || terms->no_journal;
+    bool awaited = digest->guardian_killed && terms->late; /* a FIFREEZE that nobody waits for any more */
+    bool excused = digest->left || terms->thaw_fails || terms->no_journal || awaited;
     return *virtual_journal(run->world) && !excused ? "a journal is left" : NULL;
 }
 

@@ -94,7 +94,7 @@ size_t qz_tail_copy(const struct qz_tail *tail, char *out);
  * The child gets a session of its own, default signals, no other descriptors, standard input from /dev/null, its
  * output drained into the tails for as long as anybody holds the other end. */
 struct qz_child_spec {
-    int slot;                          /* who this is; at most one living tree a slot */
+    int slot;                          /* who this is. One child at a time; what one before has left behind is let go */
     const char *path;                  /* what to execute, and $0 */
     const struct qz_path_facts *facts; /* a script's: it must still be this file, or ESTALE; NULL: search PATH */
     char *const *argv;                 /* argv[0] = path, NULL-terminated */

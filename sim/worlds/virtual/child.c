@@ -243,8 +243,8 @@ int os_child_start(struct qz_os *os, const struct qz_child_spec *spec)
     struct virtual_world *world = process->world;
     int error = enter(process, VIRTUAL_OP_CHILD_START);
     const struct tree *before = *place_of(world, spec->slot);
-    if (before && before->alive > 0)
-        violate(process, "child_start: a tree of this slot is alive");
+    if (before && before->members[0].alive)
+        violate(process, "child_start: a child of this slot is alive");
     struct script *script = script_of(world, spec->path);
     const struct virtual_attempt *attempt = NULL;
     if (script && script->count > 0) {
