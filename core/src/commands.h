@@ -14,4 +14,14 @@ int qz_command_line_do(struct qz_os *os, int argc, char **argv, char *const *env
  * QZ_EXIT_SOFTWARE if memory is short. `*text` is NULL unless 0 was returned. */
 int qz_command_errors(const char *name_or_number, enum qz_format format, char **text, struct qz_error *error);
 
+/* `quiesce status`, `quiesce thaw`. They print what they have to say and return the exit status. */
+int qz_command_status(struct qz_os *os, enum qz_format format);
+int qz_command_thaw(struct qz_os *os);
+
+/* What all commands share: printing a result; saying what failed, and memory that was short, on the log. The latter two
+ * return the exit status (`status`; QZ_EXIT_SOFTWARE). */
+void qz_command_print(struct qz_os *os, const char *text);
+int qz_command_fail(struct qz_os *os, const struct qz_error *error, int status);
+int qz_command_out_of_memory(struct qz_os *os);
+
 #endif

@@ -275,9 +275,10 @@ static void add_failure(struct qz_error_list *errors, const struct qz_journal_vo
 }
 
 /* Thaws the volumes that are open (by slot); all at once, since a thaw may have to wait for that of a lower volume. */
-static size_t thaw_opened(struct qz_os *os, const struct qz_journal *journal, bool *open, struct qz_error_list *errors)
+static size_t thaw_opened(struct qz_os *os, const struct qz_journal *journal, bool *open, bool *thawed,
+                          struct qz_error_list *errors)
 {
-    size_t thawed = 0, waiting = 0;
+    size_t count = 0, waiting = 0;
     for (size_t i = 0; i < journal->volume_count; i++) {
         if (!open[i])
             continue;
@@ -294,15 +295,18 @@ static size_t thaw_opened(struct qz_os *os, const struct qz_journal *journal, bo
             continue;
         waiting--;
         open[event.slot] = false;
-        if (event.error == 0)
-            thawed++;
-        else if (event.error != EINVAL)
+        if (event.error == 0) {
+            count++;
+            if (thawed)
+                thawed[event.slot] = true;
+        } else if (event.error != EINVAL) {
             add_failure(errors, &journal->volumes[event.slot], strerror(event.error));
+        }
     }
     for (size_t i = 0; i < journal->volume_count; i++)
         if (open[i])
             add_failure(errors, &journal->volumes[i], "FITHAW has not returned");
-    return thawed;
+    return count;
 }
 
 /* Opens what there still is of the journal's volumes and makes ready to thaw them. Returns how many are open. */
@@ -325,9 +329,9 @@ static size_t open_volumes(struct qz_os *os, const struct qz_journal *journal, b
     return 0;
 }
 
-size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, struct qz_error_list *errors)
+size_t qz_journal_thaw(struct qz_os *os, const struct qz_journal *journal, bool *thawed, struct qz_error_list *errors)
 {
-    size_t thawed = 0, failures = errors->count;
+    size_t count = 0;
     bool *open = calloc(journal->volume_count + 1, sizeof *open);
     if (!open) {
         for (size_t i = 0; i < journal->volume_count; i++)
@@ -335,9 +339,16 @@ size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, st
         return 0;
     }
     if (open_volumes(os, journal, open, errors) > 0)
-        thawed = thaw_opened(os, journal, open, errors);
+        count = thaw_opened(os, journal, open, thawed, errors);
     os->ops->volumes_close(os);
     free(open);
+    return count;
+}
+
+size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, struct qz_error_list *errors)
+{
+    size_t failures = errors->count;
+    size_t thawed = qz_journal_thaw(os, journal, NULL, errors);
     if (errors->count == failures)
         qz_journal_clear(os);
     return thawed;

@@ -46,9 +46,12 @@ int qz_journal_clear(struct qz_os *os);
 int qz_journal_read(struct qz_os *os, struct qz_journal *journal, struct qz_error *error);
 void qz_journal_free(struct qz_journal *journal);
 
-/* Thaws what the journal of dead processes says is frozen, by any way there is; for the holder of the lock. Adds an
- * error ThawFailed for each volume that stays frozen, with `mount` kept alive by the journal; the journal is then
- * kept, else cleared. Returns how many volumes were thawed (one that was not frozen counts as thawed by nobody). */
+/* Thaws what the journal says is frozen, by any way there is. Adds an error ThawFailed for each volume that stays
+ * frozen, with `mount` kept alive by the journal. Returns how many volumes were thawed (one that was not frozen counts
+ * as thawed by nobody); `thawed` (NULL, or room for volume_count) says which. */
+size_t qz_journal_thaw(struct qz_os *os, const struct qz_journal *journal, bool *thawed, struct qz_error_list *errors);
+
+/* The same with the journal of dead processes, for the holder of the lock: it is cleared unless a volume stays frozen. */
 size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, struct qz_error_list *errors);
 
 #endif

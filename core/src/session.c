@@ -178,17 +178,24 @@ static void follow_through(struct qz_session *session)
         qz_error_list_add(&result->errors, &result->snapshot.error);
 }
 
+static void add_interrupted(struct qz_result *result, int signal_number)
+{
+    struct qz_error error;
+    qz_error_set(&error, QZ_E_INTERRUPTED,
+                 "ended by signal %d (SIG%s); everything was thawed and the post-scripts were run", signal_number,
+                 sigabbrev_np(signal_number));
+    qz_error_detail(&error, "signal %d (SIG%s)", signal_number, sigabbrev_np(signal_number));
+    qz_error_list_add(&result->errors, &error);
+    qz_error_list_sort(&result->errors);
+}
+
 static void conclude(struct qz_session *session)
 {
     struct qz_result *result = session->result;
     session->facts.interrupted = session->signal_number != 0;
-    if (session->signal_number) {
-        char message[QZ_DETAIL_SIZE];
-        snprintf(message, sizeof message, "ended by signal %d (SIG%s); everything was thawed and the post-scripts were run",
-                 session->signal_number, sigabbrev_np(session->signal_number));
-        qz_session_add_error(session, QZ_E_INTERRUPTED, QZ_PHASE_NONE, message);
-    }
     qz_error_list_sort(&result->errors);
+    if (session->signal_number)
+        add_interrupted(result, session->signal_number);
     result->consistency = qz_verdict_consistency(&session->facts);
 }
 
@@ -239,7 +246,8 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
     }
     session.guard = (struct qz_guard){.os = os, .inherit = qz_session_take_over, .argument = &session};
     session.snapshot = (struct qz_snapshot){.os = os, .options = options, .slot = 2 * (int)session.sound_count,
-                                            .progress = &session.progress->snapshot, .result = &result->snapshot};
+                                            .progress = &session.progress->snapshot, .result = &result->snapshot,
+                                            .thawed = qz_session_note_thawed, .argument = &session};
     int failed = qz_guard_start(&session.guard);
     if (failed == 0 && !session.guard.signal_number)
         qz_session_announce_pre(&session);
@@ -337,8 +345,11 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
             break;
         qz_say(os, "attempt %d of %d gave no usable backup (%s); the next one in %lld s", attempt, attempts,
                qz_error_name(qz_result_code(result)), (long long)(options->attempt_delay_us / QZ_US_PER_S));
-        if (pause_between(os, options->attempt_delay_us))
+        int signal_number = pause_between(os, options->attempt_delay_us);
+        if (signal_number) {
+            add_interrupted(result, signal_number);
             break;
+        }
         qz_result_free(result);
         *result = (struct qz_result){.command = command, .attempt = attempt + 1, .attempts = attempts};
     }

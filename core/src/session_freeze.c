@@ -135,6 +135,13 @@ static void collect(struct qz_session *session)
         qz_session_add_error(session, QZ_E_FREEZE_LOST, QZ_PHASE_FREEZE, "the guardian was lost or told to thaw before all was frozen");
 }
 
+void qz_session_note_thawed(void *argument)
+{
+    struct qz_session *session = argument;
+    if (!qz_hold_owes(session->guard.hold))
+        qz_session_journal(session, false); /* if this fails, it says until our end that something is frozen */
+}
+
 void qz_session_thaw(struct qz_session *session)
 {
     qz_session_phase_begin(session, "thaw");

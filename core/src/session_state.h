@@ -72,6 +72,9 @@ void qz_session_thaw(struct qz_session *session);
 /* Takes what came of the hold into errors and facts; gives up what only it needed. Nothing, if there was none. */
 void qz_session_end_hold(struct qz_session *session);
 
+/* A snapshot's `thawed`: the journal says so from now on. Argument: the session. */
+void qz_session_note_thawed(void *argument);
+
 /* Writes the journal as things stand; `frozen`: volumes are about to be frozen. Returns 0 or an errno. */
 int qz_session_journal(struct qz_session *session, bool frozen);
 

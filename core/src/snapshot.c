@@ -15,6 +15,7 @@ struct course {
     bool frozen;
     bool ended; /* the command itself has, or was never started */
     bool over;  /* nothing more is waited for */
+    bool thawed; /* … was told */
     int signal_number;
     int64_t deadline_us; /* of the command, or the end of the hold */
 };
@@ -239,6 +240,15 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Who asked for the thaw (`quiesce thaw`) looks at the journal, and must not wait for the command's end. */
+static void tell_thawed(const struct qz_snapshot *snapshot, const struct qz_guard *guard, struct course *course)
+{
+    if (!guard || course->thawed || guard->hold->phase != QZ_HOLD_OVER)
+        return;
+    course->thawed = true;
+    snapshot->thawed(snapshot->argument);
+}
+
 static void follow(struct qz_snapshot *snapshot, struct qz_guard *guard, struct course *course, bool go_on)
 {
     struct qz_os *os = snapshot->os;
@@ -248,6 +258,7 @@ static void follow(struct qz_snapshot *snapshot, struct qz_guard *guard, struct 
         note(snapshot, guard, course, &event, go_on);
         if (!course->over && os->ops->now_us(os) >= course->deadline_us)
             time_over(snapshot, course);
+        tell_thawed(snapshot, guard, course);
     }
 }
 

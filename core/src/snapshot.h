@@ -20,6 +20,8 @@ struct qz_snapshot {
     size_t own_words;
     char *tmpdir; /* NULL: none could be made */
     struct qz_snapshot_result *result;
+    void (*thawed)(void *argument); /* called once when everything is thawed though the command, or the hold, goes on */
+    void *argument;
 };
 
 /* Makes `snapshot` ready: environment, TMPDIR in `tmp_parent` (NULL: none), tails. Returns false if memory is short. */

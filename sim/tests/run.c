@@ -9,8 +9,39 @@
 #define CONFIG_SIZE 4096
 #define HOST_SIZE 16384
 
+/* A command line. */
+struct run_words {
+    char **words;
+    int count;
+};
+
 static char *const environment[] = {(char[]){"PATH=/caller/bin"}, (char[]){"LANG=de_DE.UTF-8"},
                                     (char[]){"PASSWORD=secret"}, NULL};
+
+/* ---- Words ------------------------------------------------------------------------------------------------------ */
+
+static struct run_words *split(const char *text)
+{
+    struct run_words *words = calloc(1, sizeof *words);
+    words->words = calloc(strlen(text) + 3, sizeof *words->words);
+    words->words[words->count++] = strdup("quiesce");
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        if (length > 0)
+            words->words[words->count++] = strndup(text, length);
+        text += length + strspn(text + length, " ");
+    }
+    return words;
+}
+
+static void free_words(struct run_words *words)
+{
+    for (int i = 0; words && i < words->count; i++)
+        free(words->words[i]);
+    if (words)
+        free(words->words);
+    free(words);
+}
 
 /* ---- The machine ------------------------------------------------------------------------------------------------ */
 
@@ -83,13 +114,26 @@ void run_plugins(struct run *run, int count, int timeout_s, const char *members)
     virtual_add_file(run->world, RUN_HOST, 0, 0644, text);
 }
 
-static void free_words(struct run *run)
+static void forget_run(struct run *run)
 {
-    for (size_t i = 0; i < run->word_count; i++)
-        free(run->words[i]);
-    free(run->words);
+    cJSON_Delete(run->json);
+    free(run->output);
+    free(run->log);
+    free_words(run->words);
+    run->json = NULL;
+    run->output = run->log = NULL;
     run->words = NULL;
-    run->word_count = 0;
+}
+
+static void forget_beside(struct run *run)
+{
+    if (!run->beside)
+        return;
+    free(run->beside->output);
+    free(run->beside->log);
+    free_words(run->beside->words);
+    free(run->beside);
+    run->beside = NULL;
 }
 
 void run_free(struct run *run)
@@ -98,43 +142,68 @@ void run_free(struct run *run)
     CHECK_STRING(violation ? violation : "none", "none");
     CHECK_INT(virtual_open_files(run->world), 0);
     virtual_free(run->world);
-    cJSON_Delete(run->json);
-    free_words(run);
+    forget_run(run);
+    forget_beside(run);
     free(run);
 }
 
 /* ---- A run ------------------------------------------------------------------------------------------------------ */
 
-static void split(struct run *run, const char *words)
-{
-    run->words = calloc(strlen(words) + 3, sizeof *run->words);
-    run->words[run->word_count++] = strdup("quiesce");
-    while (*words) {
-        size_t length = strcspn(words, " ");
-        if (length > 0)
-            run->words[run->word_count++] = strndup(words, length);
-        words += length + strspn(words + length, " ");
-    }
-}
-
 static void agent(struct qz_os *os, void *argument)
 {
     struct run *run = argument;
-    run->status = qz_command_line_do(os, (int)run->word_count, run->words, run->environment, true);
+    run->status = qz_command_line_do(os, run->words->count, run->words->words, run->environment, !run->colour);
+}
+
+static void agent_beside(struct qz_os *os, void *argument)
+{
+    struct run_beside *beside = argument;
+    beside->status = qz_command_line_do(os, beside->words->count, beside->words->words, beside->run->environment, true);
+}
+
+void run_beside(struct run *run, int64_t at_us, const char *words)
+{
+    forget_beside(run);
+    run->beside = calloc(1, sizeof *run->beside);
+    *run->beside = (struct run_beside){.status = -1, .run = run, .words = split(words)};
+    virtual_also_run(run->world, virtual_now_us(run->world) + at_us, agent_beside, run->beside);
+}
+
+/* What was printed from the trace's entry `from` on; by the second agent, or by all others. The caller frees. */
+static char *printed(const struct virtual_world *world, size_t from, enum qz_stream stream, bool second)
+{
+    size_t count, size = 1;
+    const struct virtual_entry *trace = virtual_trace(world, &count);
+    char *text = calloc(1, size);
+    for (size_t i = from; i < count; i++) {
+        bool by_second = trace[i].role == VIRTUAL_AGENT && trace[i].ordinal == 2;
+        if (trace[i].what != VIRTUAL_OP_PRINT || trace[i].value != (int64_t)stream || trace[i].result != 0 ||
+            by_second != second)
+            continue;
+        size += strlen(trace[i].text);
+        text = realloc(text, size);
+        strcat(text, trace[i].text);
+    }
+    return text;
 }
 
 int run_quiesce(struct run *run, const char *words)
 {
-    size_t printed = strlen(virtual_output(run->world, QZ_STREAM_RESULT));
-    size_t logged = strlen(virtual_output(run->world, QZ_STREAM_LOG));
-    cJSON_Delete(run->json);
-    free_words(run);
-    split(run, words);
+    size_t from;
+    virtual_trace(run->world, &from);
+    forget_run(run);
+    run->words = split(words);
     run->status = -1;
     run->end = virtual_run(run->world, agent, run);
-    run->output = virtual_output(run->world, QZ_STREAM_RESULT) + printed;
-    run->log = virtual_output(run->world, QZ_STREAM_LOG) + logged;
+    run->output = printed(run->world, from, QZ_STREAM_RESULT, false);
+    run->log = printed(run->world, from, QZ_STREAM_LOG, false);
     run->json = cJSON_ParseWithOpts(run->output, NULL, true);
+    if (run->beside) {
+        free(run->beside->output);
+        free(run->beside->log);
+        run->beside->output = printed(run->world, from, QZ_STREAM_RESULT, true);
+        run->beside->log = printed(run->world, from, QZ_STREAM_LOG, true);
+    }
     return run->status;
 }
 

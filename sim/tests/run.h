@@ -39,14 +39,24 @@ struct run {
     struct virtual_world *world;
     size_t volumes;
     char *const *environment; /* the caller's; set another one before a run */
+    bool colour;              /* is allowed; set it before a run */
     /* of the last run: */
     enum virtual_end end;
     int status;         /* the agent's exit status; -1: it was killed, or never ended */
-    const char *output; /* what was printed on standard output and on the log */
-    const char *log;
+    char *output;       /* what was printed on standard output, and on the log */
+    char *log;
     cJSON *json; /* the output parsed, where it is one JSON value; else NULL */
-    char **words;
-    size_t word_count;
+    struct run_words *words;
+    struct run_beside *beside; /* of run_beside: NULL, or … */
+};
+
+/* Another quiesce that ran meanwhile. */
+struct run_beside {
+    int status; /* -1: as above */
+    char *output;
+    char *log;
+    struct run *run;
+    struct run_words *words;
 };
 
 /* A machine with so many volumes. Free with run_free. */
@@ -73,6 +83,10 @@ void run_plugins(struct run *run, int count, int timeout_s, const char *members)
 /* Calls quiesce with `words`: everything after `quiesce`, split at blanks. Returns the exit status, -1 if there came
  * none. What the run before had printed is forgotten. */
 int run_quiesce(struct run *run, const char *words);
+
+/* In the next run_quiesce, `at_us` after its start, quiesce is called with `words` once more, beside the first one.
+ * What comes of it stands in run->beside. */
+void run_beside(struct run *run, int64_t at_us, const char *words);
 
 /* Values of the JSON result by path, as in "scripts.0.attempts.1.exit_code". A path that leads nowhere, or to another
  * type, is a failed assertion (and gives NULL, or -1); run_is_null asks for null; run_count is an array's length. */

@@ -1,0 +1,253 @@
+/* `quiesce status` and `quiesce thaw`: what the journal says is frozen, told or thawed. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cjson/cJSON.h>
+
+#include "commands.h"
+#include "journal.h"
+#include "text.h"
+
+#define THAW_WAIT_US (5 * QZ_US_PER_S) /* for a living guardian to thaw on request */
+#define THAW_LOOK_US 20000
+
+/* Root, and the journal. Returns 0, or the exit status after having said why not. */
+static int open_journal(struct qz_os *os, const char *command, struct qz_journal *journal)
+{
+    struct qz_error error;
+    *journal = (struct qz_journal){0};
+    if (!os->ops->is_root(os)) {
+        qz_error_set(&error, QZ_E_NOT_ROOT, "quiesce %s must be run by root", command);
+        return qz_command_fail(os, &error, QZ_EXIT_NONE);
+    }
+    return qz_journal_read(os, journal, &error) < 0 ? qz_command_fail(os, &error, QZ_EXIT_SOFTWARE) : 0;
+}
+
+/* Prints what was put together. Returns `status`, or QZ_EXIT_SOFTWARE if memory was short. */
+static int show(struct qz_os *os, struct qz_text *text, int status)
+{
+    char *bytes = qz_text_take(text);
+    if (bytes)
+        qz_command_print(os, bytes);
+    free(bytes);
+    return bytes ? status : qz_command_out_of_memory(os);
+}
+
+static void add_volume(struct qz_text *text, const char *what, const struct qz_journal_volume *volume)
+{
+    qz_text_add(text, "%s: ", what);
+    qz_text_add_visible(text, volume->mount, strlen(volume->mount));
+    qz_text_add(text, " (");
+    qz_text_add_visible(text, volume->fstype, strlen(volume->fstype));
+    qz_text_add(text, " on ");
+    qz_text_add_visible(text, volume->device, strlen(volume->device));
+    qz_text_add(text, ")");
+}
+
+/* ---- status ----------------------------------------------------------------------------------------------------- */
+
+static void format_time(int64_t wall_us, char *out, size_t size)
+{
+    time_t seconds = (time_t)(wall_us / QZ_US_PER_S);
+    struct tm broken_down;
+    gmtime_r(&seconds, &broken_down);
+    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &broken_down);
+}
+
+/* The journal's strings are bytes; JSON's are UTF-8. */
+static bool add_string(cJSON *object, const char *key, const char *value)
+{
+    struct qz_text text = {0};
+    qz_text_add_utf8(&text, value, strlen(value));
+    char *clean = qz_text_take(&text);
+    bool added = clean && cJSON_AddStringToObject(object, key, clean);
+    free(clean);
+    return added;
+}
+
+static bool add_process(struct qz_os *os, cJSON *object, const char *key, const char *alive_key,
+                        const struct qz_process *process)
+{
+    return cJSON_AddNumberToObject(object, key, process->pid) &&
+           cJSON_AddBoolToObject(object, alive_key, os->ops->process_alive(os, process));
+}
+
+static bool add_frozen(cJSON *frozen, const struct qz_journal *journal)
+{
+    for (size_t i = 0; i < journal->volume_count; i++) {
+        const struct qz_journal_volume *volume = &journal->volumes[i];
+        cJSON *entry = cJSON_CreateObject();
+        if (!cJSON_AddItemToArray(frozen, entry) || !add_string(entry, "mount", volume->mount) ||
+            !add_string(entry, "device", volume->device) || !add_string(entry, "fstype", volume->fstype))
+            return false;
+    }
+    return true;
+}
+
+/* Returns false if memory is short. */
+static bool describe(struct qz_os *os, const struct qz_journal *journal, cJSON *root)
+{
+    char since[32], until[32];
+    cJSON *frozen = cJSON_AddArrayToObject(root, "frozen");
+    if (!journal->run_id || !frozen)
+        return frozen;
+    format_time(journal->since_us, since, sizeof since);
+    format_time(journal->until_us, until, sizeof until);
+    return add_string(root, "run_id", journal->run_id) && add_string(root, "command", journal->command) &&
+           add_process(os, root, "agent", "agent_alive", &journal->agent) &&
+           add_process(os, root, "guardian", "guardian_alive", &journal->guardian) &&
+           add_string(root, "since", since) && add_string(root, "until", until) && add_frozen(frozen, journal);
+}
+
+static int show_json(struct qz_os *os, const struct qz_journal *journal)
+{
+    struct qz_text text = {0};
+    cJSON *root = cJSON_CreateObject();
+    char *printed = describe(os, journal, root) ? cJSON_PrintUnformatted(root) : NULL;
+    cJSON_Delete(root);
+    text.failed = !printed;
+    qz_text_add(&text, "%s\n", printed ? printed : "");
+    cJSON_free(printed);
+    return show(os, &text, 0);
+}
+
+static int show_text(struct qz_os *os, const struct qz_journal *journal)
+{
+    struct qz_text text = {0};
+    char since[32], until[32];
+    if (!journal->run_id) {
+        qz_command_print(os, "nothing is frozen by quiesce\n");
+        return 0;
+    }
+    format_time(journal->since_us, since, sizeof since);
+    format_time(journal->until_us, until, sizeof until);
+    bool agent = os->ops->process_alive(os, &journal->agent);
+    bool guardian = os->ops->process_alive(os, &journal->guardian);
+    qz_text_add(&text, "quiesce %s, run %s, since %s: agent %d %s, guardian %d %s\n", journal->command, journal->run_id,
+                since, (int)journal->agent.pid, agent ? "alive" : "dead", (int)journal->guardian.pid,
+                guardian ? "alive" : "dead");
+    for (size_t i = 0; i < journal->volume_count; i++) {
+        add_volume(&text, "frozen", &journal->volumes[i]);
+        qz_text_add(&text, ", until %s at the latest\n", until);
+    }
+    if (journal->volume_count == 0)
+        qz_text_add(&text, "nothing is frozen\n");
+    if (!agent && !guardian)
+        qz_text_add(&text, "nobody is left to thaw or to run the post-scripts: use `quiesce thaw`\n");
+    return show(os, &text, 0);
+}
+
+int qz_command_status(struct qz_os *os, enum qz_format format)
+{
+    struct qz_journal journal;
+    int status = open_journal(os, "status", &journal);
+    if (status == 0)
+        status = format == QZ_FORMAT_JSON ? show_json(os, &journal) : show_text(os, &journal);
+    qz_journal_free(&journal);
+    return status;
+}
+
+/* ---- thaw ------------------------------------------------------------------------------------------------------- */
+
+static bool names_volumes(struct qz_os *os)
+{
+    struct qz_journal journal;
+    struct qz_error error;
+    int found = qz_journal_read(os, &journal, &error);
+    bool named = found < 0 || journal.volume_count > 0;
+    qz_journal_free(&journal);
+    return named;
+}
+
+/* Asks the living guardian to thaw and waits until the journal says that it has. */
+static bool ask_guardian(struct qz_os *os, const struct qz_journal *journal)
+{
+    if (os->ops->process_signal(os, &journal->guardian, SIGTERM) != 0)
+        return false;
+    int64_t until_us = os->ops->now_us(os) + THAW_WAIT_US;
+    while (os->ops->now_us(os) < until_us) {
+        struct qz_event event;
+        os->ops->wait(os, os->ops->now_us(os) + THAW_LOOK_US, &event);
+        if (!names_volumes(os))
+            return true;
+    }
+    return false;
+}
+
+/* One line a volume; `thawed` NULL: all of them were. Nothing of those that stay frozen: their errors tell. */
+static int show_thawed(struct qz_os *os, const struct qz_journal *journal, const bool *thawed, bool all_well)
+{
+    struct qz_text text = {0};
+    for (size_t i = 0; i < journal->volume_count; i++) {
+        bool was_thawed = !thawed || thawed[i];
+        if (!was_thawed && !all_well)
+            continue;
+        add_volume(&text, was_thawed ? "thawed" : "was not frozen any more", &journal->volumes[i]);
+        qz_text_add(&text, "\n");
+    }
+    return show(os, &text, all_well ? 0 : QZ_EXIT_NONE);
+}
+
+/* Thaws what the journal names. `dead`: its processes are gone, and we hold the lock; then their debts are told, and
+ * the journal has done its duty unless a volume stays frozen. */
+static int thaw_volumes(struct qz_os *os, const struct qz_journal *journal, bool dead)
+{
+    struct qz_error_list errors = {0};
+    bool *thawed = calloc(journal->volume_count + 1, sizeof *thawed);
+    if (!thawed)
+        return qz_command_out_of_memory(os);
+    qz_journal_thaw(os, journal, thawed, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        qz_command_fail(os, &errors.items[i], QZ_EXIT_NONE);
+    int status = show_thawed(os, journal, thawed, errors.count == 0);
+    for (size_t i = 0; dead && i < journal->post_count; i++)
+        qz_say(os, "post-script %s of run %s never ran: its application may still be quiesced", journal->posts_owed[i],
+               journal->run_id);
+    if (dead && errors.count == 0)
+        qz_journal_clear(os);
+    qz_error_list_free(&errors);
+    free(thawed);
+    return status;
+}
+
+/* Nobody who lives has thawed. With the lock it is ours to do, by what the journal says now; without, it is the one
+ * who has the lock: a run that does not react, whose volumes are then thawed over its head; or the next one, which
+ * thaws what was left frozen itself. */
+static int thaw_for(struct qz_os *os, struct qz_journal *journal, bool living)
+{
+    int failed = os->ops->lock(os);
+    if (failed == 0) {
+        qz_journal_free(journal);
+        int status = open_journal(os, "thaw", journal);
+        return status ? status : thaw_volumes(os, journal, true);
+    }
+    if (failed == EWOULDBLOCK && living)
+        return thaw_volumes(os, journal, false);
+    struct qz_error error;
+    if (failed == EWOULDBLOCK)
+        qz_error_set(&error, QZ_E_ALREADY_RUNNING, "another quiesce has just begun, and thaws what was left frozen");
+    else
+        qz_error_set(&error, QZ_E_INTERNAL_ERROR, "%s/lock: %s", os->ops->state_directory(os), strerror(failed));
+    return qz_command_fail(os, &error, failed == EWOULDBLOCK ? QZ_EXIT_NONE : QZ_EXIT_SOFTWARE);
+}
+
+int qz_command_thaw(struct qz_os *os)
+{
+    struct qz_journal journal;
+    int status = open_journal(os, "thaw", &journal);
+    if (status)
+        return status;
+    bool guardian = journal.run_id && os->ops->process_alive(os, &journal.guardian);
+    bool living = guardian || (journal.run_id && os->ops->process_alive(os, &journal.agent));
+    if (journal.volume_count == 0)
+        qz_command_print(os, "nothing is frozen by quiesce\n");
+    if (journal.volume_count > 0 && guardian && ask_guardian(os, &journal))
+        status = show_thawed(os, &journal, NULL, true);
+    else if (journal.run_id && (journal.volume_count > 0 || !living))
+        status = thaw_for(os, &journal, living);
+    qz_journal_free(&journal);
+    return status;
+}
