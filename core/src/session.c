@@ -295,25 +295,33 @@ static bool admit(struct qz_os *os, struct qz_result *result, bool lock)
     return false;
 }
 
-/* Thaws what killed processes left frozen, before anything else. */
-static void recover(struct qz_os *os, struct qz_result *result)
+/* Thaws what killed processes left frozen, before anything else. Returns whether nothing of theirs is frozen now; else
+ * the errors stand in `errors`, and the journal that names it must stay. */
+static bool recover(struct qz_os *os, struct qz_warning_list *warnings, struct qz_error_list *errors)
 {
     struct qz_journal journal;
     struct qz_error error;
     int found = qz_journal_read(os, &journal, &error);
     if (found < 0)
-        qz_warning_list_add(&result->warnings, NULL, 0, 0, "%s", error.message);
+        qz_warning_list_add(warnings, NULL, 0, 0, "%s", error.message);
     if (found <= 0)
-        return;
-    struct qz_error_list errors = {0};
-    size_t thawed = journal.volume_count > 0 ? qz_journal_recover(os, &journal, &errors) : 0;
-    qz_warning_list_add(&result->warnings, NULL, 0, 0,
+        return true;
+    size_t thawed = journal.volume_count > 0 ? qz_journal_recover(os, &journal, errors) : 0;
+    qz_warning_list_add(warnings, NULL, 0, 0,
                         "run %s was killed before it had ended: %zu volumes that it had left frozen were thawed, %zu post-scripts of its never ran",
                         journal.run_id, thawed, journal.post_count);
-    for (size_t i = 0; i < errors.count; i++)
-        qz_warning_list_add(&result->warnings, NULL, 0, 0, "%s", errors.items[i].message);
-    qz_error_list_free(&errors);
+    for (size_t i = 0; i < errors->count; i++)
+        errors->items[i].path = NULL; /* it is the journal's */
     qz_journal_free(&journal);
+    return errors->count == 0 && errors->lost == 0;
+}
+
+/* Moves the warnings into the result, behind its own. */
+static void hand_over(struct qz_warning_list *warnings, struct qz_result *result)
+{
+    for (size_t i = 0; i < warnings->count; i++)
+        qz_warning_list_add(&result->warnings, NULL, 0, 0, "%s", warnings->items[i].message);
+    qz_warning_list_free(warnings);
 }
 
 /* Waits between two attempts. Returns a signal's number if one came. */
@@ -337,9 +345,10 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
     *result = (struct qz_result){.command = command, .attempt = 1, .attempts = attempts};
     if (!admit(os, result, true))
         return QZ_EXIT_NONE;
-    recover(os, result);
-    struct attempt_end end;
-    for (int attempt = 1;; attempt++) {
+    struct qz_warning_list warnings = {0};
+    struct attempt_end end = {0};
+    bool sound = recover(os, &warnings, &result->errors);
+    for (int attempt = 1; sound; attempt++) {
         end = run_once(os, options, result);
         if (result->consistency != QZ_NONE || end.last || attempt == attempts)
             break;
@@ -355,6 +364,7 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
     }
     if (end.owing && qz_guard_leave(end.owing))
         qz_journal_clear(os);
+    hand_over(&warnings, result);
     return qz_verdict_exit(result->consistency);
 }
 

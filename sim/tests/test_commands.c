@@ -614,6 +614,35 @@ QZ_TEST(the_next_run_thaws_first) // what killed processes left frozen, before i
     run_free(run);
 }
 
+QZ_TEST(beside_an_old_freeze_nothing_is_begun) // a volume that a dead run left and that cannot be thawed: ThawFailed
+{
+    struct run *run = run_new(2);
+    leave_frozen(run);
+    virtual_set_volume(run->world, RUN_DEV(2), &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 1});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CHECK_STRING(run_text(run, "code"), "ThawFailed");
+    CHECK_CONTAINS(run_text(run, "errors.0.message"), "/data2 (/dev/vdb): still frozen: Input/output error");
+    CHECK_CONTAINS(run_text(run, "warnings.0.message"), ": 1 volumes that it had left frozen were thawed");
+    CHECK_INT(virtual_starts_of(run->world, RUN_PRE), 1);
+    CHECK_INT(run_quiesce(run, "status --format json"), 0);
+    CHECK_INT(run_count(run, "frozen"), 2);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+    CHECK_INT(virtual_frozen_count(run->world), 0);
+    run_free(run);
+}
+
+QZ_TEST(what_was_found_is_told_after_the_last_attempt) // not forgotten with the first one
+{
+    struct run *run = run_new(2);
+    leave_frozen(run);
+    RUN_SCRIPT(run, RUN_SNAP, {.status = 1}, {.status = 0});
+    CHECK_INT(run_quiesce(run, "run --attempts 2 --format json -- " RUN_SNAP), QZ_EXIT_APPLICATION);
+    CHECK_INT(run_number(run, "attempt"), 2);
+    CHECK_INT(run_count(run, "warnings"), 1);
+    CHECK_CONTAINS(run_text(run, "warnings.0.message"), "2 volumes that it had left frozen were thawed");
+    run_free(run);
+}
+
 /* ---- init ------------------------------------------------------------------------------------------------------- */
 
 QZ_TEST(init_writes_what_check_accepts) // a config and two scripts, each as safe as it must be
