@@ -10,25 +10,36 @@
 #define WORD_MAX 64 /* bytes; longer known words are passed over */
 #define PREFIX_MIN 4
 
-/* How many letters must be put in, taken out or changed to make one word of the other. `other` has at most WORD_MAX. */
+static bool same_letter(char one, char other)
+{
+    return tolower((unsigned char)one) == tolower((unsigned char)other);
+}
+
+static size_t least_of(size_t one, size_t other)
+{
+    return one < other ? one : other;
+}
+
+/* How many letters must be put in, taken out, changed or exchanged with the next one to make one word of the other.
+ * `other` has at most WORD_MAX. */
 static size_t edit_distance(const char *one, const char *other)
 {
-    size_t row[WORD_MAX + 1];
+    size_t rows[3][WORD_MAX + 1]; /* of the last three letters of `one`, in turns */
     size_t width = strlen(other);
-    for (size_t i = 0; i <= width; i++)
-        row[i] = i;
+    size_t height = 0;
+    for (size_t j = 0; j <= width; j++)
+        rows[0][j] = j;
     for (size_t i = 1; one[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
+        size_t *row = rows[i % 3];
+        const size_t *above = rows[(i - 1) % 3];
+        row[0] = height = i;
         for (size_t j = 1; j <= width; j++) {
-            bool same = tolower((unsigned char)one[i - 1]) == tolower((unsigned char)other[j - 1]);
-            size_t changed = diagonal + !same;
-            size_t shifted = (row[j - 1] < row[j] ? row[j - 1] : row[j]) + 1;
-            diagonal = row[j];
-            row[j] = changed < shifted ? changed : shifted;
+            row[j] = least_of(least_of(row[j - 1], above[j]) + 1, above[j - 1] + !same_letter(one[i - 1], other[j - 1]));
+            if (i > 1 && j > 1 && same_letter(one[i - 1], other[j - 2]) && same_letter(one[i - 2], other[j - 1]))
+                row[j] = least_of(row[j], rows[(i - 2) % 3][j - 2] + 1);
         }
     }
-    return row[width];
+    return rows[height % 3][width];
 }
 
 /* Near: at most two letters of five differ, or the key is how the word begins. */

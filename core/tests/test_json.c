@@ -253,6 +253,7 @@ QZ_TEST(the_nearest_word_is_what_was_probably_meant) // Any case, a few letters 
     CHECK_STRING(qz_nearest_word("preScriptPath", known), "preScriptLocation");
     CHECK_STRING(qz_nearest_word("postScriptlocaton", known), "postScriptLocation");
     CHECK_STRING(qz_nearest_word("timeout", known), "timeoutInSeconds");
+    CHECK_STRING(qz_nearest_word("exti", (const char *const[]){"trace", "exit", NULL}), "exit");
     CU_ASSERT_PTR_NULL(qz_nearest_word("comment", known));
     CU_ASSERT_PTR_NULL(qz_nearest_word("name", known));
     CU_ASSERT_PTR_NULL(qz_nearest_word("", known));
