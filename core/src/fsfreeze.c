@@ -35,6 +35,12 @@ bool qz_hold_any(const struct qz_hold *hold, enum qz_hold_volume_state state)
     return false;
 }
 
+int64_t qz_hold_freezing_deadline(const struct qz_hold *hold)
+{
+    int64_t freeze_us = hold->freeze_deadline_us, hold_us = hold->hold_deadline_us;
+    return freeze_us < hold_us ? freeze_us : hold_us;
+}
+
 bool qz_hold_owes(const struct qz_hold *hold)
 {
     return qz_hold_any(hold, QZ_HOLD_FREEZING_NOW) || qz_hold_any(hold, QZ_HOLD_FROZEN) ||
@@ -276,7 +282,7 @@ static bool level_done(const struct qz_freezer *freezer, int64_t now_us)
 static bool freeze_awaited(const struct qz_freezer *freezer, int64_t now_us)
 {
     return qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) &&
-           (freezer->inherited || now_us < freezer->hold->freeze_deadline_us);
+           (freezer->inherited || now_us < qz_hold_freezing_deadline(freezer->hold));
 }
 
 static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
@@ -329,7 +335,7 @@ static int64_t thawing_deadline(const struct qz_freezer *freezer)
     if (freezer->level > 0 || freezer->inherited)
         return sooner(freezer->level_wait_us, freezer->give_up_us);
     bool awaited = freeze_awaited(freezer, freezer->os->ops->now_us(freezer->os));
-    return awaited ? sooner(freezer->hold->freeze_deadline_us, freezer->give_up_us) : freezer->give_up_us;
+    return awaited ? sooner(qz_hold_freezing_deadline(freezer->hold), freezer->give_up_us) : freezer->give_up_us;
 }
 
 int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
@@ -341,7 +347,7 @@ int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
     case QZ_HOLD_SYNCING:
         return hold->freeze_deadline_us;
     case QZ_HOLD_FREEZING:
-        return sooner(hold->freeze_deadline_us, hold->hold_deadline_us);
+        return qz_hold_freezing_deadline(hold);
     case QZ_HOLD_HELD:
         return hold->hold_deadline_us;
     case QZ_HOLD_THAWING:

@@ -88,6 +88,9 @@ void qz_hold_init(struct qz_hold *hold, const struct qz_volume *volumes, size_t 
 
 bool qz_hold_any(const struct qz_hold *hold, enum qz_hold_volume_state state);
 
+/* Until when a FIFREEZE is waited for. */
+int64_t qz_hold_freezing_deadline(const struct qz_hold *hold);
+
 /* Is anything frozen by us, or may it become so? */
 bool qz_hold_owes(const struct qz_hold *hold);
 

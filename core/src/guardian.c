@@ -176,20 +176,29 @@ bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
     return hold && !held(guard);
 }
 
-/* By when a guardian that is alive has done what is due in this phase. A FITHAW may take long; to have begun it does
- * not. */
+/* By when a guardian that is alive has done what is due while it thaws. A FITHAW may take long; to have begun it does not; and what was being frozen may be so since. */
+static int64_t thawing_deadline(const struct qz_hold *hold)
+{
+    int64_t begun_us = hold->thaw_begin_us + hold->levels * QZ_THAW_LEVEL_WAIT_US;
+    int64_t over_us = hold->thaw_begin_us + QZ_THAW_WAIT_US;
+    int64_t frozen_us = qz_hold_freezing_deadline(hold);
+    if (qz_hold_any(hold, QZ_HOLD_FROZEN) || (qz_hold_any(hold, QZ_HOLD_FREEZING_NOW) && frozen_us < begun_us))
+        return begun_us;
+    return qz_hold_any(hold, QZ_HOLD_FREEZING_NOW) && frozen_us < over_us ? frozen_us : over_us;
+}
+
+/* The same in any phase. */
 static int64_t phase_deadline(const struct qz_hold *hold)
 {
     switch ((enum qz_hold_phase)hold->phase) {
     case QZ_HOLD_SYNCING:
         return hold->freeze_deadline_us;
     case QZ_HOLD_FREEZING:
-        return hold->freeze_deadline_us < hold->hold_deadline_us ? hold->freeze_deadline_us : hold->hold_deadline_us;
+        return qz_hold_freezing_deadline(hold);
     case QZ_HOLD_HELD:
         return hold->hold_deadline_us;
     case QZ_HOLD_THAWING:
-        return hold->thaw_begin_us +
-               (qz_hold_any(hold, QZ_HOLD_FROZEN) ? hold->levels * QZ_THAW_LEVEL_WAIT_US : QZ_THAW_WAIT_US);
+        return thawing_deadline(hold);
     case QZ_HOLD_IDLE:
     case QZ_HOLD_OVER:
         break;

@@ -108,31 +108,57 @@ static bool prepare_hold(struct qz_session *session)
     return true;
 }
 
+/* What is said of a hold that ended before its time, if no volume's own error says it. NULL: it did not. */
+static const char *early_end(enum qz_hold_cause cause)
+{
+    switch (cause) {
+    case QZ_CAUSE_LIMIT:
+        return "the hold limit passed before the snapshot had ended";
+    case QZ_CAUSE_RELEASED:
+        return "the guardian was told to thaw (quiesce thaw, or SIGTERM) before the snapshot had ended";
+    case QZ_CAUSE_PEER:
+        return "the guardian was lost before the snapshot had ended";
+    case QZ_CAUSE_NONE:
+    case QZ_CAUSE_ASKED:
+    case QZ_CAUSE_FAILED:
+    case QZ_CAUSE_TIMEOUT:
+        break;
+    }
+    return NULL;
+}
+
+/* Takes in the volumes' errors. Returns whether one of them says why the freeze is worth nothing. */
+static bool collect_volumes(struct qz_session *session)
+{
+    bool explained = false;
+    for (size_t i = 0; i < session->freeze_count; i++) {
+        const struct qz_volume *volume = &session->result->volumes[i];
+        if (volume->error.code == QZ_E_SUCCESS)
+            continue;
+        qz_error_list_add(&session->result->errors, &volume->error);
+        if (volume->outcome == QZ_VOLUME_THAW_FAILED)
+            session->facts.thaw_failed = true;
+        else
+            explained = true;
+    }
+    return explained;
+}
+
 /* From the hold to errors and facts, once everything is thawed, or cannot be. */
 static void collect(struct qz_session *session)
 {
-    struct qz_result *result = session->result;
     struct qz_hold *hold = session->guard.hold;
     if (!session->options->scripts && hold->cause == QZ_CAUSE_RELEASED)
         hold->cause = QZ_CAUSE_ASKED; /* `quiesce thaw` is how `quiesce freeze` is ended early */
-    result->window_us = qz_hold_collect(hold, result->volumes);
-    bool explained = false;
-    for (size_t i = 0; i < session->freeze_count; i++) {
-        const struct qz_volume *volume = &result->volumes[i];
-        if (volume->error.code == QZ_E_SUCCESS)
-            continue;
-        explained = true;
-        qz_error_list_add(&result->errors, &volume->error);
-        if (volume->outcome == QZ_VOLUME_THAW_FAILED)
-            session->facts.thaw_failed = true;
-        else if (session->facts.freeze == QZ_FREEZE_HELD)
-            session->facts.freeze = QZ_FREEZE_LOST;
-    }
-    enum qz_hold_cause cause = (enum qz_hold_cause)(int)hold->cause;
-    if (!explained && cause == QZ_CAUSE_TIMEOUT)
+    session->result->window_us = qz_hold_collect(hold, session->result->volumes);
+    bool explained = collect_volumes(session);
+    const char *early = early_end((enum qz_hold_cause)(int)hold->cause);
+    if ((early || explained) && session->facts.freeze == QZ_FREEZE_HELD)
+        session->facts.freeze = QZ_FREEZE_LOST;
+    if (!explained && early)
+        qz_session_add_error(session, QZ_E_FREEZE_LOST, QZ_PHASE_FREEZE, early);
+    else if (!explained && hold->cause == QZ_CAUSE_TIMEOUT)
         qz_session_add_error(session, QZ_E_FS_FREEZE_TIMEOUT, QZ_PHASE_FREEZE, "freezing did not finish in --freeze-timeout");
-    else if (!explained && (cause == QZ_CAUSE_PEER || cause == QZ_CAUSE_RELEASED || cause == QZ_CAUSE_LIMIT))
-        qz_session_add_error(session, QZ_E_FREEZE_LOST, QZ_PHASE_FREEZE, "the guardian was lost or told to thaw before all was frozen");
 }
 
 void qz_session_note_thawed(void *argument)

@@ -3,14 +3,17 @@
 #include "result.h"
 #include "session_state.h"
 
-static void end_left_behind(struct qz_session *session, atomic_int *progress, int slot)
+/* Ends a script that was running. Returns whether one was, and is gone. */
+static bool end_left_behind(struct qz_session *session, atomic_int *progress, int slot)
 {
     if (*progress != QZ_SCRIPT_RUNNING)
-        return;
+        return false;
     int signal_number = 0;
-    if (!qz_runner_end_tree(session->os, slot, &signal_number))
+    bool ended = qz_runner_end_tree(session->os, slot, &signal_number);
+    if (!ended)
         qz_say(session->os, "a process that the dead agent had started could not be ended");
     *progress = QZ_SCRIPT_FAILED;
+    return ended;
 }
 
 /* Runs the post-scripts that are owed. Nobody will see a result: it only has to hold what is being done. */
@@ -48,9 +51,7 @@ void qz_session_take_over(struct qz_os *os, void *argument, struct qz_hold *hold
     end_left_behind(session, &progress->snapshot, 2 * count);
     for (int k = 0; k < count; k++) {
         end_left_behind(session, &progress->pre[k], k);
-        bool halfway = progress->post[k] == QZ_SCRIPT_RUNNING;
-        end_left_behind(session, &progress->post[k], count + k);
-        if (halfway)
+        if (end_left_behind(session, &progress->post[k], count + k))
             progress->post[k] = QZ_SCRIPT_IDLE; /* a post-script that was cut short is run again */
     }
     run_posts(session);

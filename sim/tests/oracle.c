@@ -20,6 +20,7 @@ struct digest {
     bool post_succeeded;
     bool agent_killed;
     bool guardian_killed;
+    bool hangs;     /* a FIFREEZE never returned */
     bool abandoned; /* a killed process's FIFREEZE took effect when nobody waited for it any more */
     bool left; /* somebody is stopped for ever, or waits for what never returns */
 };
@@ -76,16 +77,22 @@ static void read_hold(struct digest *digest, int64_t hold_us)
 }
 
 /* A FIFREEZE that was under way when its process was killed is waited for by the other one, for so long. What comes
- * later is for `quiesce thaw`. */
+ * later, or is frozen late by a guardian that is killed before it has thawed it, is for `quiesce thaw`. */
 static bool is_abandoned(const struct digest *digest, size_t place)
 {
     const struct virtual_entry *frozen = &digest->trace[place];
-    bool closed = false;
-    for (size_t i = 0; i < place; i++) {
+    size_t closed = digest->count, seen = digest->count;
+    for (size_t i = digest->count; i-- > 0;)
+        if (digest->trace[i].what == VIRTUAL_OP_WAIT && digest->trace[i].role == VIRTUAL_AGENT &&
+            digest->trace[i].result == QZ_EVENT_PEER_LOST)
+            seen = i;
+    for (size_t i = 0; i < digest->count; i++) {
         const struct virtual_entry *entry = &digest->trace[i];
-        closed = closed || (entry->what == VIRTUAL_OP_VOLUMES_CLOSE && entry->role == VIRTUAL_AGENT);
-        if (entry->what == VIRTUAL_DID_KILLED && entry->role == frozen->role && entry->ordinal == frozen->ordinal)
-            return closed || frozen->at_us > entry->at_us + WAITED_US;
+        if (entry->what == VIRTUAL_OP_VOLUMES_CLOSE && entry->role == VIRTUAL_AGENT && i < closed)
+            closed = i;
+        if (entry->what != VIRTUAL_DID_KILLED || entry->role != frozen->role || entry->ordinal != frozen->ordinal)
+            continue;
+        return place < i ? closed < place : closed < seen || frozen->at_us > entry->at_us + WAITED_US;
     }
     return false;
 }
@@ -96,6 +103,7 @@ static struct digest read_trace(const struct run *run, const struct oracle_terms
     digest.trace = virtual_trace(run->world, &digest.count);
     digest.snapshot_start = digest.snapshot_end = digest.count;
     digest.left = run->end != VIRTUAL_OVER;
+    int freezes = 0;
     for (size_t i = 0; i < digest.count; i++) {
         const struct virtual_entry *entry = &digest.trace[i];
         read_scripts(&digest, entry, i);
@@ -105,7 +113,10 @@ static struct digest read_trace(const struct run *run, const struct oracle_terms
         }
         if (entry->what == VIRTUAL_DID_FROZEN)
             digest.abandoned = digest.abandoned || is_abandoned(&digest, i);
+        if (entry->value == QZ_VOLUME_FREEZE)
+            freezes += entry->what == VIRTUAL_OP_VOLUME_START ? 1 : entry->what == VIRTUAL_DID_OPERATION_ENDS ? -1 : 0;
     }
+    digest.hangs = freezes > 0;
     if (terms->hold_us > 0)
         read_hold(&digest, terms->hold_us);
     return digest;
@@ -204,23 +215,46 @@ static dev_t dev_of_slot(const struct digest *digest, int slot, size_t before)
     return 0;
 }
 
-/* Had a process other than `thawer` begun to freeze or thaw this volume before `place`, and not seen what came of it?
- * Then nobody can know whose freeze it is. */
+static bool same_process(const struct virtual_entry *a, const struct virtual_entry *b)
+{
+    return a->role == b->role && a->ordinal == b->ordinal;
+}
+
+/* Does the process that made this entry make another one before `before`, other than being killed or stopped? */
+static bool goes_on(const struct digest *digest, size_t place, size_t before)
+{
+    for (size_t i = place + 1; i < before; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (same_process(entry, &digest->trace[place]) && entry->what != VIRTUAL_DID_OPERATION_ENDS)
+            return entry->what != VIRTUAL_DID_KILLED && entry->what != VIRTUAL_DID_STOPPED;
+    }
+    return true;
+}
+
+/* Had another process, which made the entry at `first`, a flush, begun to freeze or thaw this slot before `before`, or
+ * been about to, and not noted what came of it? */
+static bool leaves_unknown(const struct digest *digest, size_t first, size_t before)
+{
+    const struct virtual_entry *flush = &digest->trace[first];
+    int begun = 0, noted = 0;
+    for (size_t i = first; i < before; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (!same_process(entry, flush) || entry->slot != flush->slot)
+            continue;
+        begun += entry->what == VIRTUAL_OP_VOLUME_START;
+        noted += entry->what == VIRTUAL_OP_WAIT && entry->result == QZ_EVENT_VOLUME && goes_on(digest, i, before);
+    }
+    return begun == 1 || noted < begun;
+}
+
+/* Can nobody know whose freeze it is that `thawer` thaws? A process that is killed or stopped between FIFREEZE and noting
+ * what came of it leaves it open whether a freeze is its own. */
 static bool is_unknown(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
 {
     for (size_t i = 0; i < place; i++) {
-        const struct virtual_entry *start = &digest->trace[i];
-        bool same = start->role == thawer->role && start->ordinal == thawer->ordinal;
-        if (start->what != VIRTUAL_OP_VOLUME_START || start->value == QZ_VOLUME_SYNC || same ||
-            dev_of_slot(digest, start->slot, i) != dev)
-            continue;
-        bool seen = false;
-        for (size_t k = i + 1; k < place && !seen; k++) {
-            const struct virtual_entry *wait = &digest->trace[k];
-            seen = wait->what == VIRTUAL_OP_WAIT && wait->role == start->role && wait->ordinal == start->ordinal &&
-                   wait->result == QZ_EVENT_VOLUME && wait->slot == start->slot;
-        }
-        if (!seen)
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (entry->what == VIRTUAL_OP_VOLUME_START && entry->value == QZ_VOLUME_SYNC && !same_process(entry, thawer) &&
+            dev_of_slot(digest, entry->slot, i) == dev && leaves_unknown(digest, i, place))
             return true;
     }
     return false;
@@ -392,7 +426,7 @@ static const char *judge_end(struct run *run, const struct digest *digest, const
         return "a pre-script was started, and no post-script";
     if (virtual_alive(run->world) > 0 && !both_killed && !digest->left && !terms->may_leave)
         return "a script or the snapshot command is left behind";
-    if (both_killed && !terms->thaw_fails)
+    if (both_killed && !terms->thaw_fails && !digest->hangs)
         return recover(run, terms->recovery);
     bool awaited = digest->guardian_killed && terms->late; /* a FIFREEZE that nobody waits for any more */
     bool excused = digest->left || terms->thaw_fails || terms->no_journal || awaited;
