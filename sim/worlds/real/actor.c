@@ -1,18 +1,19 @@
 /* actor.c: `quiesce-sim actor FILE`: carries out what a scenario says of a script's n-th start.
  *
- * It runs inside the sandbox, where the kernel starts it as the interpreter of a behaviour (behaviour.h). What it did
- * is in SANDBOX_RECORD, a line each, with process numbers of the inside:
+ * It runs inside the sandbox, where the kernel starts it as the interpreter of a behaviour (behaviour.h). What it does
+ * is in SANDBOX_RECORD, a line each: what, which start, process number of the inside, status, name.
  *
- *     starts pre ScriptRunner 1 as 12
- *     leaves pre ScriptRunner 1 as 13
- *     ends pre ScriptRunner 1 as 12         (is about to exit, or to die by its signal)
- *     gone pre ScriptRunner 1 as 13         (what was left ended by itself) */
+ *     starts 1 12 0 pre ScriptRunner
+ *     leaves 1 13 0 pre ScriptRunner
+ *     ends 1 12 3 pre ScriptRunner          (is about to exit with status 3; negative: to die by that signal)
+ *     gone 1 13 0 pre ScriptRunner          (what was left ended by itself) */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,11 +37,11 @@ static _Noreturn void fail(const char *what)
     exit(EXIT_BROKEN);
 }
 
-static void record(const struct acting *acting, const char *what)
+static void record(const struct acting *acting, const char *what, int status)
 {
     char line[512];
-    int length = snprintf(line, sizeof line, "%s %s %d as %d\n", what, acting->behaviour.name, acting->start,
-                          (int)getpid());
+    int length = snprintf(line, sizeof line, "%s %d %d %d %s\n", what, acting->start, (int)getpid(), status,
+                          acting->behaviour.name);
     int file = open(SANDBOX_RECORD, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (file < 0 || write(file, line, (size_t)length) != length)
         fail(SANDBOX_RECORD);
@@ -115,9 +116,10 @@ static void leave_one(const struct acting *acting)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (!attempt->leaves_hold_output && (dup2(null, 1) < 0 || dup2(null, 2) < 0))
         _exit(1);
-    record(acting, "leaves");
+    prctl(PR_SET_NAME, SANDBOX_LEFTOVER, 0, 0, 0); /* the player sees it at the gate */
+    record(acting, "leaves", 0);
     sleep_us(attempt->leaves_run_us);
-    record(acting, "gone");
+    record(acting, "gone", 0);
     _exit(0);
 }
 
@@ -135,7 +137,7 @@ static int act(const struct acting *acting)
     if (attempt->ignores_term)
         signal(SIGTERM, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    record(acting, "starts");
+    record(acting, "starts", 0);
     print(STDOUT_FILENO, attempt->out, attempt->out_size);
     print(STDERR_FILENO, attempt->err, attempt->err_size);
     if (attempt->writes)
@@ -145,7 +147,7 @@ static int act(const struct acting *acting)
     if (strcmp(acting->behaviour.name, "snapshot") == 0 && !snapshot_copy())
         fail("the snapshot");
     sleep_us(attempt->run_us);
-    record(acting, "ends");
+    record(acting, "ends", attempt->signal ? -attempt->signal : attempt->exit);
     if (attempt->signal)
         die(attempt->signal);
     return attempt->exit;

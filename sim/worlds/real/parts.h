@@ -12,6 +12,7 @@
 #define SANDBOX_COPIES SANDBOX_PRIVATE "/snapshots"
 #define SANDBOX_COPY_LIST SANDBOX_COPIES "/list"  /* which images the command snapshot copies; absent: none */
 #define SANDBOX_MARKER SANDBOX_COPIES "/marker"   /* when it began (CLOCK_MONOTONIC, microseconds) */
+#define SANDBOX_LEFTOVER "sim-leftover" /* the name that a process gives itself whom its script leaves behind */
 /* In the folder that lies over /usr: what links in /etc lead to, and the actor. */
 #define SANDBOX_LAYER_ETC_IN_USR "/libexec/quiesce-sim/etc"
 #define SANDBOX_LAYER_ETC "/usr" SANDBOX_LAYER_ETC_IN_USR
@@ -98,7 +99,16 @@ char *read_whole(int file, size_t *size);
 
 /* ---- snapshots.c ----------------------------------------------------------------------------------------------------- */
 
+bool snapshot_prepare(const struct sandbox *sandbox, struct problem *problem); /* writes that list, if it is to be */
 bool snapshot_copy(void); /* inside: copies the disks that SANDBOX_COPY_LIST names, if there is one */
+
+/* ---- workload.c, leftovers.c ---------------------------------------------------------------------------------------- */
+
+/* The file, outside, in which the ledger on `volume` notes what it acknowledges. */
+void ledger_acks(const struct sandbox *sandbox, const char *volume, char path[PATH_MAX]);
+void workload_free(struct sandbox *sandbox);
+/* Names in outcome->left what still runs and was not left on purpose by a script that succeeded. */
+void leftovers_name(const struct sandbox *sandbox, struct outcome *outcome);
 
 /* ---- others --------------------------------------------------------------------------------------------------------- */
 

@@ -110,7 +110,7 @@ bool sandbox_open(struct sandbox *sandbox, char *why, size_t why_size)
         return problem_set(&problem, "%s: %s", sandbox->settings->work, strerror(errno));
     return check_cache(sandbox->settings, &problem) && namespaces_enter(sandbox, &problem) &&
            root_make(sandbox, &problem) && init_start(sandbox, &problem) && volumes_make(sandbox, &problem) &&
-           files_make(sandbox, &problem) && take_lock(sandbox, &problem) && volumes_finish(sandbox, &problem);
+           files_make(sandbox, &problem) && snapshot_prepare(sandbox, &problem) && take_lock(sandbox, &problem) && volumes_finish(sandbox, &problem);
 }
 
 /* ---- Closing ---------------------------------------------------------------------------------------------------- */
@@ -125,6 +125,9 @@ static void close_descriptor(int *descriptor)
 void sandbox_close(struct sandbox *sandbox, struct outcome *outcome)
 {
     volumes_thaw(sandbox);
+    sandbox_workload_stop(sandbox);
+    if (sandbox->init > 0)
+        leftovers_name(sandbox, outcome);
     init_end(sandbox, outcome);
     /* Somebody may have frozen something in his last moment. */
     volumes_thaw(sandbox);
@@ -134,6 +137,7 @@ void sandbox_close(struct sandbox *sandbox, struct outcome *outcome)
     umount2(sandbox->root, MNT_DETACH);
     volumes_forget(sandbox, outcome);
     namespaces_leave(sandbox);
+    workload_free(sandbox);
     if (!sandbox->settings->keep)
         remove_tree(sandbox->settings->work);
 }

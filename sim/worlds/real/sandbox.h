@@ -83,9 +83,19 @@ int sandbox_chmod(struct sandbox *sandbox, const char *path, mode_t mode);
 /* The file `path` of the sandbox, read from outside; the caller frees; NULL: errno. */
 char *sandbox_read(struct sandbox *sandbox, const char *path, size_t *size);
 
-/* Starts and ends the scenario's workloads. Stop returns the longest stall of a writer in microseconds. */
+/* A wait of a writer that was over at `end_us` (CLOCK_MONOTONIC). */
+struct sandbox_stall {
+    const char *volume; /* mount point */
+    int64_t end_us;
+    int64_t duration_us;
+};
+
+/* Starts and ends the scenario's workloads. Stop returns the longest stall of a writer in microseconds; a ledger's
+ * writers also wait while it is quiesced. */
 bool sandbox_workload_start(struct sandbox *sandbox, char *why, size_t why_size);
 int64_t sandbox_workload_stop(struct sandbox *sandbox);
+/* The next wait of a millisecond or more that nobody asked for yet; false: there is none. Ledgers tell none. */
+bool sandbox_next_stall(struct sandbox *sandbox, struct sandbox_stall *stall);
 
 /* Looks at what the command `snapshot` copied: fills outcome->snapshots. */
 void sandbox_judge_snapshots(struct sandbox *sandbox, struct outcome *outcome);
