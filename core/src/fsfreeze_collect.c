@@ -40,6 +40,13 @@ static void set_freeze_error(struct qz_volume *volume, const struct qz_hold_volu
     qz_error_detail(error, "%s", strerror(held->error));
 }
 
+/* "MOUNT: CAUSE; FURTHER", with the cause as the detail. `further` may be NULL. */
+static void set_error(struct qz_volume *volume, enum qz_code code, const char *cause, const char *further)
+{
+    qz_error_set(&volume->error, code, "%s: %s%s%s", volume->mount, cause, further ? "; " : "", further ? further : "");
+    qz_error_detail(&volume->error, "%s", cause);
+}
+
 static void collect_error(const struct qz_hold *hold, const struct qz_hold_volume *held, struct qz_volume *volume)
 {
     enum qz_hold_cause cause = (enum qz_hold_cause)(int)hold->cause;
@@ -51,9 +58,9 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
         break;
     case QZ_HOLD_FREEZING_NOW:
         volume->outcome = QZ_VOLUME_STUCK;
-        qz_error_set(&volume->error, QZ_E_FS_FREEZE_TIMEOUT, "%s: FIFREEZE has not returned; %s", volume->mount,
-                     hold->driver == QZ_DRIVER_GUARDIAN ? "the guardian thaws it the moment it does"
-                                                        : "the guardian is lost, so use `quiesce thaw` once it has");
+        set_error(volume, QZ_E_FS_FREEZE_TIMEOUT, "FIFREEZE has not returned",
+                  hold->driver == QZ_DRIVER_GUARDIAN ? "the guardian thaws it the moment it does"
+                                                     : "the guardian is lost, so use `quiesce thaw` once it has");
         break;
     case QZ_HOLD_FROZEN:
     case QZ_HOLD_THAWING_NOW:
@@ -61,23 +68,23 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
         volume->outcome = QZ_VOLUME_THAW_FAILED;
         qz_error_set(&volume->error, QZ_E_THAW_FAILED, "%s is still frozen: FITHAW %s; thaw it with: fsfreeze -u %s",
                      volume->mount, held->error ? strerror(held->error) : "has not returned", volume->mount);
+        qz_error_detail(&volume->error, "%s", held->error ? strerror(held->error) : "FITHAW has not returned");
         break;
     case QZ_HOLD_LOST:
         volume->outcome = QZ_VOLUME_LOST;
-        qz_error_set(&volume->error, QZ_E_FREEZE_LOST, "%s: %s", volume->mount, cause_text(cause));
+        set_error(volume, QZ_E_FREEZE_LOST, cause_text(cause), NULL);
         break;
     case QZ_HOLD_THAWED:
         volume->outcome = QZ_VOLUME_THAWED;
         if (cause == QZ_CAUSE_LIMIT || cause == QZ_CAUSE_RELEASED || cause == QZ_CAUSE_PEER) {
             volume->outcome = QZ_VOLUME_LOST;
-            qz_error_set(&volume->error, QZ_E_FREEZE_LOST, "%s: %s", volume->mount, cause_text(cause));
+            set_error(volume, QZ_E_FREEZE_LOST, cause_text(cause), NULL);
         }
         break;
     case QZ_HOLD_UNTOUCHED:
         volume->outcome = QZ_VOLUME_UNTOUCHED;
         if (cause == QZ_CAUSE_TIMEOUT && syncing)
-            qz_error_set(&volume->error, QZ_E_FS_FREEZE_TIMEOUT,
-                         "%s: flushing before the freeze did not end in the freeze timeout", volume->mount);
+            set_error(volume, QZ_E_FS_FREEZE_TIMEOUT, "flushing before the freeze did not end in the freeze timeout", NULL);
         break;
     }
     volume->error.phase = volume->outcome == QZ_VOLUME_THAW_FAILED ? QZ_PHASE_THAW : QZ_PHASE_FREEZE;

@@ -2,6 +2,7 @@
 #include "permissions.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -87,60 +88,69 @@ static enum qz_code check_found(const struct rule *rule, const char *path, const
     return QZ_E_SUCCESS;
 }
 
-/* Adds where a path led, if it led through a link. */
-static const char *lead(const char *path, const struct qz_path_step *file)
+/* Sets the error: "NAME WHERE: FOUND, ALLOWED", with what was found as its detail. */
+static enum qz_code refuse(const struct rule *rule, const char *where, const char *found, const char *allowed,
+                           struct qz_error *error)
 {
-    return strcmp(path, file->path) == 0 ? "" : ": leads to ";
+    qz_error_set(error, rule->unsafe, "%s %s: %s, %s", rule->name, where, found, allowed);
+    qz_error_detail(error, "%s", found);
+    return rule->unsafe;
 }
 
 static enum qz_code check_file(const struct rule *rule, const char *path, const struct qz_path_step *file,
                                struct qz_error *error)
 {
-    const char *arrow = lead(path, file);
-    const char *target = *arrow ? file->path : "";
+    char where[QZ_MESSAGE_SIZE], found[QZ_MESSAGE_SIZE], allowed[QZ_MESSAGE_SIZE];
     unsigned mode = file->mode & ALL_BITS;
-    if (file->uid != 0)
-        return qz_error_set(error, rule->unsafe, "%s %s%s%s: owner is uid %u, must be root (chown root %s)", rule->name,
-                            path, arrow, target, (unsigned)file->uid, file->path);
+    bool direct = strcmp(path, file->path) == 0;
+    snprintf(where, sizeof where, "%s%s%s", path, direct ? "" : ": leads to ", direct ? "" : file->path);
+    snprintf(found, sizeof found, "mode is %04o", mode);
+    const char *limit = NULL;
     if (mode & rule->forbidden & (S_ISUID | S_ISGID))
-        return qz_error_set(error, rule->unsafe,
-                            "%s %s%s%s: mode is %04o, must have no set-user-ID or set-group-ID bit (chmod %s %s)",
-                            rule->name, path, arrow, target, mode, rule->remedy, file->path);
-    if (mode & rule->forbidden)
-        return qz_error_set(error, rule->unsafe, "%s %s%s%s: mode is %04o, %s (chmod %s %s)", rule->name, path, arrow,
-                            target, mode, rule->limit, rule->remedy, file->path);
-    if ((mode & rule->required) != rule->required)
-        return qz_error_set(error, rule->unsafe,
-                            "%s %s%s%s: mode is %04o, must be readable and executable by its owner (chmod %s %s)",
-                            rule->name, path, arrow, target, mode, rule->remedy, file->path);
-    return QZ_E_SUCCESS;
+        limit = "must have no set-user-ID or set-group-ID bit";
+    else if (mode & rule->forbidden)
+        limit = rule->limit;
+    else if ((mode & rule->required) != rule->required)
+        limit = "must be readable and executable by its owner";
+    if (file->uid != 0) {
+        snprintf(found, sizeof found, "owner is uid %u", (unsigned)file->uid);
+        snprintf(allowed, sizeof allowed, "must be root (chown root %s)", file->path);
+        return refuse(rule, where, found, allowed, error);
+    }
+    if (!limit)
+        return QZ_E_SUCCESS;
+    snprintf(allowed, sizeof allowed, "%s (chmod %s %s)", limit, rule->remedy, file->path);
+    return refuse(rule, where, found, allowed, error);
 }
 
 static enum qz_code check_directory(const struct rule *rule, const char *path, const struct qz_path_step *directory,
                                     struct qz_error *error)
 {
+    char found[QZ_MESSAGE_SIZE], allowed[QZ_MESSAGE_SIZE];
     unsigned mode = directory->mode & ALL_BITS;
-    if (directory->uid != 0)
-        return qz_error_set(error, rule->unsafe,
-                            "%s %s: the directory %s is owned by uid %u, must be root's (chown root %s)", rule->name,
-                            path, directory->path, (unsigned)directory->uid, directory->path);
-    if ((mode & (S_IWGRP | S_IWOTH)) && !(mode & S_ISVTX))
-        return qz_error_set(error, rule->unsafe,
-                            "%s %s: the directory %s has mode %04o, must not be writable by group or others "
-                            "(chmod go-w %s)", rule->name, path, directory->path, mode, directory->path);
-    return QZ_E_SUCCESS;
+    if (directory->uid != 0) {
+        snprintf(found, sizeof found, "the directory %s is owned by uid %u", directory->path, (unsigned)directory->uid);
+        snprintf(allowed, sizeof allowed, "must be root's (chown root %s)", directory->path);
+        return refuse(rule, path, found, allowed, error);
+    }
+    if (!(mode & (S_IWGRP | S_IWOTH)) || (mode & S_ISVTX))
+        return QZ_E_SUCCESS;
+    snprintf(found, sizeof found, "the directory %s has mode %04o", directory->path, mode);
+    snprintf(allowed, sizeof allowed, "must not be writable by group or others (chmod go-w %s)", directory->path);
+    return refuse(rule, path, found, allowed, error);
 }
 
 /* In a sticky directory that others may write to, an entry is safe from them only if it is root's. */
 static enum qz_code check_entry(const struct rule *rule, const char *path, const struct qz_path_step *directory,
                                 const struct qz_path_step *entry, struct qz_error *error)
 {
+    char found[QZ_MESSAGE_SIZE];
     unsigned mode = directory->mode & ALL_BITS;
     if (entry->uid == 0 || !(mode & (S_IWGRP | S_IWOTH)))
         return QZ_E_SUCCESS;
-    return qz_error_set(error, rule->unsafe,
-                        "%s %s: %s in the sticky directory %s (mode %04o) is owned by uid %u, must be root's",
-                        rule->name, path, entry->path, directory->path, mode, (unsigned)entry->uid);
+    snprintf(found, sizeof found, "%s in the sticky directory %s (mode %04o) is owned by uid %u", entry->path,
+             directory->path, mode, (unsigned)entry->uid);
+    return refuse(rule, path, found, "must be root's", error);
 }
 
 /* Could anybody but root have put the file, or a link or directory on the way, where it is? */

@@ -35,6 +35,16 @@ void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz
     qz_error_list_add(&session->result->errors, &error);
 }
 
+void qz_session_add_failure(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *what,
+                            int failed)
+{
+    struct qz_error error;
+    qz_error_set(&error, code, "%s: %s", what, strerror(failed));
+    qz_error_detail(&error, "%s", strerror(failed));
+    error.phase = phase;
+    qz_error_list_add(&session->result->errors, &error);
+}
+
 /* "20261123T033015Z-5f0a9c": sorts by time, and two runs in one second differ. */
 static void make_run_id(struct qz_session *session)
 {
@@ -212,13 +222,6 @@ static void set_up(struct qz_session *session, struct qz_os *os, const struct qz
     make_run_id(session);
 }
 
-static void begin_nothing(struct qz_session *session, int failed)
-{
-    char message[QZ_DETAIL_SIZE];
-    snprintf(message, sizeof message, "nothing was begun: guardian or journal could not be had: %s", strerror(failed));
-    qz_session_add_error(session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, message);
-}
-
 /* What one attempt leaves to the next one. */
 struct attempt_end {
     struct qz_hold *owing; /* something in it is, or may become, frozen still; NULL: nothing */
@@ -254,7 +257,8 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
     if (failed == 0)
         failed = qz_session_journal(&session, false);
     if (failed) {
-        begin_nothing(&session, failed);
+        qz_session_add_failure(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE,
+                               "nothing was begun: guardian or journal could not be had", failed);
     } else {
         session.signal_number = session.guard.signal_number;
         if (!session.signal_number)
@@ -288,6 +292,8 @@ static bool admit(struct qz_os *os, struct qz_result *result, bool lock)
                          os->ops->state_directory(os));
         else if (failed)
             qz_error_set(&error, QZ_E_INTERNAL_ERROR, "%s/lock: %s", os->ops->state_directory(os), strerror(failed));
+        if (failed && failed != EWOULDBLOCK)
+            qz_error_detail(&error, "%s", strerror(failed));
     }
     if (error.code == QZ_E_SUCCESS)
         return true;

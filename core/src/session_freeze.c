@@ -199,10 +199,8 @@ bool qz_session_freeze(struct qz_session *session)
     if (failed == 0)
         failed = qz_session_journal(session, true);
     if (failed) {
-        char message[QZ_DETAIL_SIZE];
-        snprintf(message, sizeof message, "nothing was frozen: the guardian could not be made ready: %s",
-                 strerror(failed));
-        qz_session_add_error(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE, message);
+        qz_session_add_failure(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE,
+                               "nothing was frozen: the guardian could not be made ready", failed);
         return false;
     }
     session->os->hush = true;

@@ -43,6 +43,9 @@ struct qz_session {
 void qz_session_phase_begin(struct qz_session *session, const char *name);
 void qz_session_phase_end(struct qz_session *session);
 void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *message);
+/* "WHAT: CAUSE", with the cause, that of errno value `failed`, as the detail. */
+void qz_session_add_failure(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *what,
+                            int failed);
 
 /* ---- session_scripts.c ------------------------------------------------------------------------------------------ */
 

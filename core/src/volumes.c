@@ -387,6 +387,8 @@ static bool add_lost_names(struct chooser *chooser)
         volume->named = true;
         qz_error_set(&volume->error, QZ_E_UNABLE_TO_OPEN_MOUNT, "volume %s: is no mount point%s%s", name,
                      on ? "; it lies on " : "", on ? on->mount_point : "");
+        qz_error_detail(&volume->error, "is no mount point");
+        volume->error.phase = QZ_PHASE_FREEZE;
         volume->error.path = volume->mount;
     }
     return true;
@@ -410,6 +412,7 @@ static bool add_others(struct chooser *chooser, enum verdict verdict)
         qz_error_set(&volume->error, superblock->code, "volume %s (%s): %s", volume->mount, volume->fstype,
                      superblock->reason);
         qz_error_detail(&volume->error, "%s", superblock->reason);
+        volume->error.phase = QZ_PHASE_FREEZE;
         volume->error.path = volume->mount;
     }
     return true;
