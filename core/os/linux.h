@@ -73,6 +73,15 @@ struct qz_linux_child {
     struct qz_linux_pipe pipes[2];
 };
 
+/* What it takes to start one: `ends[0]` of each pipe is ours. */
+struct qz_linux_kit {
+    int out[2];
+    int err[2];
+    int failure[2];   /* carries back the errno of an execve that failed */
+    unsigned attempt; /* of the control group; 0: there is none */
+    int cgroup;       /* a descriptor of it, or -1 */
+};
+
 /* ---- Volumes ---------------------------------------------------------------------------------------------------- */
 
 struct qz_linux_workers; /* linux_hold.c */
@@ -105,6 +114,8 @@ struct qz_linux {
 
     struct qz_linux_child children[QZ_LINUX_SLOTS];
     int slots_used; /* one more than the highest slot used so far */
+    struct qz_linux_kit spare; /* for the next child */
+    bool has_spare;
 
     bool no_cgroups;                /* tests set it, to see the machine without them */
     char cgroup_parent[PATH_MAX];   /* the control group we are in; "": no cgroup v2 */
@@ -165,7 +176,13 @@ bool qz_linux_take_child(struct qz_linux *lx, struct qz_event *event);
 /* Reads what a pipe holds. Bounded, so that nobody who writes without end keeps us. */
 void qz_linux_drain(struct qz_linux_pipe *pipe);
 
-/* In a new guardian: the agent's children are not ours to wait for. */
+/* Makes ready what starting one child takes, so that while filesystems are frozen nothing has to be made. Returns 0 or
+ * an errno. */
+int qz_linux_child_prepare(struct qz_linux *lx);
+/* Gives that up again, if no child was started. */
+void qz_linux_child_unprepare(struct qz_linux *lx);
+
+/* In a new guardian: the agent's children are not ours to wait for, nor to start. */
 void qz_linux_children_forget(struct qz_linux *lx);
 
 /* ---- linux_trees.c ---- */
@@ -173,10 +190,16 @@ void qz_linux_children_forget(struct qz_linux *lx);
 /* Finds out where control groups can be made, if anywhere; makes none yet. */
 void qz_linux_trees_open(struct qz_linux *lx);
 
-/* Begins a new tree for `slot`. Returns a descriptor of its control group, or -1: it has none. */
-int qz_linux_tree_begin(struct qz_linux *lx, int slot, char *const *envp);
-/* The child, as soon as it is known: in the parent, and in the child, should the parent be killed first. */
-void qz_linux_tree_root(struct qz_linux *lx, int slot, pid_t root);
+/* Makes a control group for a tree to come, and a number for it. Returns a descriptor of it, or -1: it has none, and
+ * `*attempt` is 0. */
+int qz_linux_tree_prepare(struct qz_linux *lx, unsigned *attempt);
+/* There was no such tree. */
+void qz_linux_tree_unprepare(struct qz_linux *lx, unsigned attempt);
+
+/* Begins a new tree for `slot`, in the control group that was made for it. */
+void qz_linux_tree_begin(struct qz_linux *lx, int slot, unsigned attempt, char *const *envp);
+/* In the child: it is the root, from now on and should its parent be killed before that knows of it. */
+void qz_linux_tree_root(struct qz_linux *lx, int slot);
 /* Moves the calling child into its tree's control group. */
 void qz_linux_tree_enter(struct qz_linux *lx, int slot, int cgroup);
 /* There is no such tree any more, or nothing was started after all. */

@@ -103,6 +103,9 @@ void qz_linux_children_forget(struct qz_linux *lx)
         lx->children[slot].pid = 0;
         lx->children[slot].ended = false;
     }
+    /* The control group stays the agent's. */
+    lx->spare.attempt = 0;
+    qz_linux_child_unprepare(lx);
 }
 
 /* ---- In the child ----------------------------------------------------------------------------------------------- */
@@ -258,27 +261,30 @@ static void abandon(struct qz_linux *lx, int slot, pid_t pid, int why)
     qz_linux_tree_drop(lx, slot);
 }
 
-/* Starts the child with the write ends of `out`, `err` and `failure`, which are closed here. */
-static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, int out[2], int err[2], int failure[2])
+/* Starts the child, with the write ends of the kit's pipes and its control group, which are closed here. */
+static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct qz_linux_kit *kit)
 {
-    int cgroup = qz_linux_tree_begin(lx, spec->slot, spec->envp);
-    struct child_fds fds = {.out = out[1], .err = err[1], .failure = failure[1], .cgroup = cgroup};
+    struct qz_linux_tree *tree = &lx->shared->trees[spec->slot];
+    qz_linux_tree_begin(lx, spec->slot, kit->attempt, spec->envp);
+    kit->attempt = 0;
+    struct child_fds fds = {
+        .out = kit->out[1], .err = kit->err[1], .failure = kit->failure[1], .cgroup = kit->cgroup};
     pid_t pid = fork_into(&fds);
     if (pid == 0) {
-        qz_linux_tree_root(lx, spec->slot, getpid());
+        qz_linux_tree_root(lx, spec->slot);
         run_child(lx, spec, &fds);
     }
     int failed = pid < 0 ? errno : 0;
-    qz_linux_close_fd(&cgroup);
-    qz_linux_close_fd(&out[1]);
-    qz_linux_close_fd(&err[1]);
-    qz_linux_close_fd(&failure[1]);
+    qz_linux_close_fd(&kit->cgroup);
+    qz_linux_close_fd(&kit->out[1]);
+    qz_linux_close_fd(&kit->err[1]);
+    qz_linux_close_fd(&kit->failure[1]);
     if (failed) {
         qz_linux_tree_drop(lx, spec->slot);
         return failed;
     }
-    qz_linux_tree_root(lx, spec->slot, pid);
-    failed = await_exec(failure[0]);
+    tree->root = pid;
+    failed = await_exec(kit->failure[0]);
     if (failed) {
         abandon(lx, spec->slot, pid, failed);
         return failed;
@@ -296,6 +302,43 @@ static void release_pipes(struct qz_linux_child *child)
     }
 }
 
+static void close_kit(struct qz_linux *lx, struct qz_linux_kit *kit)
+{
+    int *fds[] = {&kit->out[0], &kit->out[1], &kit->err[0], &kit->err[1], &kit->failure[0], &kit->failure[1], &kit->cgroup};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        qz_linux_close_fd(fds[i]);
+    qz_linux_tree_unprepare(lx, kit->attempt);
+}
+
+static int open_kit(struct qz_linux *lx, struct qz_linux_kit *kit)
+{
+    *kit = (struct qz_linux_kit){.out = {-1, -1}, .err = {-1, -1}, .failure = {-1, -1}, .cgroup = -1};
+    int failed = open_pipe(kit->out);
+    if (!failed)
+        failed = open_pipe(kit->err);
+    if (!failed)
+        failed = open_pipe(kit->failure);
+    if (!failed)
+        kit->cgroup = qz_linux_tree_prepare(lx, &kit->attempt);
+    else
+        close_kit(lx, kit);
+    return failed;
+}
+
+int qz_linux_child_prepare(struct qz_linux *lx)
+{
+    int failed = lx->has_spare ? 0 : open_kit(lx, &lx->spare);
+    lx->has_spare = failed == 0;
+    return failed;
+}
+
+void qz_linux_child_unprepare(struct qz_linux *lx)
+{
+    if (lx->has_spare)
+        close_kit(lx, &lx->spare);
+    lx->has_spare = false;
+}
+
 int qz_linux_child_start(struct qz_os *os, const struct qz_child_spec *spec)
 {
     struct qz_linux *lx = qz_linux(os);
@@ -305,26 +348,21 @@ int qz_linux_child_start(struct qz_os *os, const struct qz_child_spec *spec)
     if (child->pid != 0)
         return EBUSY;
     int failed = spec->facts ? check_facts(os, spec) : 0;
+    if (!failed)
+        failed = qz_linux_child_prepare(lx);
     if (failed)
         return failed;
     release_pipes(child);
-    int out[2] = {-1, -1}, err[2] = {-1, -1}, failure[2] = {-1, -1};
-    failed = open_pipe(out);
-    if (!failed)
-        failed = open_pipe(err);
-    if (!failed)
-        failed = open_pipe(failure);
-    if (!failed)
-        failed = launch(lx, spec, out, err, failure);
+    struct qz_linux_kit kit = lx->spare;
+    lx->has_spare = false;
+    failed = launch(lx, spec, &kit);
     if (!failed) {
-        child->pipes[0] = (struct qz_linux_pipe){.fd = out[0], .tail = spec->out};
-        child->pipes[1] = (struct qz_linux_pipe){.fd = err[0], .tail = spec->err};
+        child->pipes[0] = (struct qz_linux_pipe){.fd = kit.out[0], .tail = spec->out};
+        child->pipes[1] = (struct qz_linux_pipe){.fd = kit.err[0], .tail = spec->err};
         if (spec->slot >= lx->slots_used)
             lx->slots_used = spec->slot + 1;
-        out[0] = err[0] = -1;
+        kit.out[0] = kit.err[0] = -1;
     }
-    int *ends[] = {&out[0], &out[1], &err[0], &err[1], &failure[0], &failure[1]};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        qz_linux_close_fd(ends[i]);
+    close_kit(lx, &kit);
     return failed;
 }

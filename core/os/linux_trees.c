@@ -1,7 +1,7 @@
 /* linux_trees.c: a child and everything that it started, whoever is its parent by now.
  *
  * With cgroup v2, each attempt lives in a control group of its own, below the one that we are in:
- * quiesce-PID-START/SLOT-ATTEMPT. No process leaves it by accident, and the kernel ends all of it at once.
+ * quiesce-PID-START/ATTEMPT. No process leaves it by accident, and the kernel ends all of it at once.
  *
  * Without, /proc is searched for processes of the child's session, for descendants of the child, and for processes
  * whose environment names the same run, plugin, phase and attempt. What starts a session of its own, loses its parent
@@ -65,9 +65,9 @@ void qz_linux_trees_open(struct qz_linux *lx)
 }
 
 /* The path of a file in a tree's control group ("": of the group itself). */
-static void cgroup_path(const struct qz_linux *lx, int slot, unsigned attempt, const char *file, char path[PATH_MAX])
+static void cgroup_path(const struct qz_linux *lx, unsigned attempt, const char *file, char path[PATH_MAX])
 {
-    snprintf(path, PATH_MAX, "%.3900s/%d-%u%s%s", lx->cgroup_base, slot, attempt, *file ? "/" : "", file);
+    snprintf(path, PATH_MAX, "%.3900s/%u%s%s", lx->cgroup_base, attempt, *file ? "/" : "", file);
 }
 
 /* ---- Control groups: beginning and end -------------------------------------------------------------------------- */
@@ -133,7 +133,7 @@ void qz_linux_trees_close(struct qz_linux *lx)
 }
 
 /* Makes the control group of an attempt. Returns a descriptor of it, or -1. */
-static int make_cgroup(struct qz_linux *lx, int slot, unsigned attempt)
+static int make_cgroup(struct qz_linux *lx, unsigned attempt)
 {
     if (!lx->cgroup_base[0] || lx->no_cgroups)
         return -1;
@@ -142,7 +142,7 @@ static int make_cgroup(struct qz_linux *lx, int slot, unsigned attempt)
     lx->cgroups_swept = true;
     mkdir(lx->cgroup_base, 0755);
     char path[PATH_MAX];
-    cgroup_path(lx, slot, attempt, "", path);
+    cgroup_path(lx, attempt, "", path);
     if (mkdir(path, 0755) != 0)
         return -1;
     int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -169,7 +169,25 @@ static void mix_variable(uint64_t *environment, const char *variable)
             *environment += mix(UINT64_C(0xcbf29ce484222325), variable, strlen(variable));
 }
 
-int qz_linux_tree_begin(struct qz_linux *lx, int slot, char *const *envp)
+int qz_linux_tree_prepare(struct qz_linux *lx, unsigned *attempt)
+{
+    *attempt = ++lx->shared->attempts;
+    int cgroup = make_cgroup(lx, *attempt);
+    if (cgroup < 0)
+        *attempt = 0;
+    return cgroup;
+}
+
+void qz_linux_tree_unprepare(struct qz_linux *lx, unsigned attempt)
+{
+    char path[PATH_MAX];
+    if (attempt == 0)
+        return;
+    cgroup_path(lx, attempt, "", path);
+    rmdir(path);
+}
+
+void qz_linux_tree_begin(struct qz_linux *lx, int slot, unsigned attempt, char *const *envp)
 {
     struct qz_linux_tree *tree = &lx->shared->trees[slot];
     qz_linux_tree_drop(lx, slot);
@@ -177,16 +195,14 @@ int qz_linux_tree_begin(struct qz_linux *lx, int slot, char *const *envp)
     for (char *const *variable = envp; *variable; variable++)
         mix_variable(&environment, *variable);
     tree->environment = environment;
-    unsigned attempt = ++lx->shared->attempts;
-    int cgroup = make_cgroup(lx, slot, attempt);
-    tree->attempt = cgroup >= 0 ? attempt : 0;
-    return cgroup;
+    tree->attempt = attempt;
 }
 
-void qz_linux_tree_root(struct qz_linux *lx, int slot, pid_t root)
+void qz_linux_tree_root(struct qz_linux *lx, int slot)
 {
     struct qz_linux_tree *tree = &lx->shared->trees[slot];
     struct qz_linux_stat stat;
+    pid_t root = getpid();
     if (qz_linux_stat(root, &stat))
         tree->known[0] = (struct qz_process){.pid = root, .start_time = stat.start_time};
     tree->root = root;
@@ -202,12 +218,7 @@ void qz_linux_tree_enter(struct qz_linux *lx, int slot, int cgroup)
 void qz_linux_tree_drop(struct qz_linux *lx, int slot)
 {
     struct qz_linux_tree *tree = &lx->shared->trees[slot];
-    char path[PATH_MAX];
-    unsigned attempt = atomic_exchange(&tree->attempt, 0);
-    if (attempt != 0) {
-        cgroup_path(lx, slot, attempt, "", path);
-        rmdir(path);
-    }
+    qz_linux_tree_unprepare(lx, atomic_exchange(&tree->attempt, 0));
     tree->root = 0;
     tree->environment = 0;
     memset(tree->known, 0, sizeof tree->known);
@@ -350,10 +361,10 @@ static int signal_cgroup(const char *procs, int signal_number)
     return members;
 }
 
-static bool cgroup_populated(const struct qz_linux *lx, int slot, unsigned attempt)
+static bool cgroup_populated(const struct qz_linux *lx, unsigned attempt)
 {
     char path[PATH_MAX], text[256];
-    cgroup_path(lx, slot, attempt, "cgroup.events", path);
+    cgroup_path(lx, attempt, "cgroup.events", path);
     return qz_linux_read_text(path, text, sizeof text) > 0 && strstr(text, "populated 1");
 }
 
@@ -373,12 +384,12 @@ void qz_linux_tree_signal(struct qz_os *os, int slot, int signal_number)
     unsigned attempt = lx->shared->trees[slot].attempt;
     char path[PATH_MAX] = "";
     if (attempt != 0 && signal_number == SIGKILL) {
-        cgroup_path(lx, slot, attempt, "cgroup.kill", path);
+        cgroup_path(lx, attempt, "cgroup.kill", path);
         if (qz_linux_write_text(path, "1") == 0)
             return;
     }
     if (attempt != 0)
-        cgroup_path(lx, slot, attempt, "cgroup.procs", path);
+        cgroup_path(lx, attempt, "cgroup.procs", path);
     int rounds = signal_number == SIGKILL ? KILL_ROUNDS : 1;
     while (rounds-- > 0 && signal_once(lx, slot, path, signal_number) > 0)
         ;
@@ -391,7 +402,7 @@ bool qz_linux_tree_alive(struct qz_os *os, int slot)
         return false;
     struct qz_linux_tree *tree = &lx->shared->trees[slot];
     unsigned attempt = tree->attempt;
-    bool alive = attempt != 0 ? cgroup_populated(lx, slot, attempt) : signal_members(lx, tree, 0) > 0;
+    bool alive = attempt != 0 ? cgroup_populated(lx, attempt) : signal_members(lx, tree, 0) > 0;
     /* What has ended stays so: whoever gets its numbers later is none of ours. */
     if (!alive)
         qz_linux_tree_drop(lx, slot);

@@ -258,6 +258,35 @@ QZ_TEST(what_cannot_be_executed_is_told_by_its_errno)
     linux_check_close(os);
 }
 
+static int count_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+QZ_TEST(with_volumes_armed_a_child_is_started_from_what_is_there) // nothing is opened or made while they are frozen
+{
+    struct qz_os *os = linux_check_open();
+    struct qz_linux *lx = qz_linux(os);
+    int before = count_descriptors();
+    CHECK_INT(os->ops->volumes_arm(os, 0), 0);
+    int out = lx->spare.out[0], err = lx->spare.err[0], armed = count_descriptors();
+    unsigned attempt = lx->spare.attempt, attempts = lx->shared->attempts;
+    CHECK_INT(linux_check_shell(os, 3, "exit 5"), 0);
+    CHECK_INT(lx->children[3].pipes[0].fd, out);
+    CHECK_INT(lx->children[3].pipes[1].fd, err);
+    CHECK_INT(lx->shared->trees[3].attempt, attempt);
+    CHECK_INT(lx->shared->attempts, attempts);
+    CU_ASSERT(count_descriptors() < armed);
+    check_end(os, 3, false, 5);
+    CHECK_INT(os->ops->volumes_arm(os, 0), 0);
+    os->ops->volumes_close(os);
+    CHECK_INT(count_descriptors(), before);
+    linux_check_close(os);
+}
+
 QZ_TEST(a_command_is_searched_in_the_path_it_is_given)
 {
     struct qz_os *os = linux_check_open();

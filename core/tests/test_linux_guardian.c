@@ -203,6 +203,24 @@ QZ_TEST(a_left_process_may_go_on_writing_after_the_agents_death)
     munmap(seen, sizeof *seen);
 }
 
+QZ_TEST(a_guardian_does_not_keep_a_later_childs_output_open) // its pipes are made before the guardian is
+{
+    struct seen *seen = new_seen();
+    struct qz_os *os = linux_check_open();
+    struct qz_event event;
+    CHECK_INT(os->ops->volumes_arm(os, 0), 0);
+    CHECK_INT(os->ops->guard(os, watch, seen), 0);
+    CHECK_INT(linux_check_shell(os, 4, "echo all"), 0);
+    CU_ASSERT(linux_check_await(os, QZ_EVENT_CHILD, SOON_US, &event));
+    const struct qz_linux_pipe *pipes = qz_linux(os)->children[4].pipes;
+    for (int tries = 0; tries < 100 && (pipes[0].fd >= 0 || pipes[1].fd >= 0); tries++)
+        os->ops->wait(os, os->ops->now_us(os) + 5000, &event);
+    CHECK_INT(pipes[0].fd, -1);
+    CHECK_INT(pipes[1].fd, -1);
+    linux_check_close(os);
+    munmap(seen, sizeof *seen);
+}
+
 /* ---- The guardian is let go, or dies ---------------------------------------------------------------------------- */
 
 QZ_TEST(a_dismissal_is_no_death)

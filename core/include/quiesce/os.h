@@ -193,7 +193,8 @@ struct qz_os_ops {
     int (*volume_open)(struct qz_os *os, int slot, const struct qz_mount *mount);
     /* As above, by any way there is to this superblock: another mount, or underneath what covers the mount point. */
     int (*volume_recover)(struct qz_os *os, int slot, const char *mount_point, dev_t dev);
-    /* Makes ready, for volumes 0…count-1, everything that starting operations needs (threads, memory). */
+    /* Makes ready, for volumes 0…count-1, everything that starting operations needs (threads, memory), and, if we are the
+     * agent, what starting the next child needs. */
     int (*volumes_arm)(struct qz_os *os, int count);
     /* Starts `op` on a volume; it ends in a QZ_EVENT_VOLUME. One at a time a volume. Allocates nothing. */
     void (*volume_start)(struct qz_os *os, int slot, enum qz_volume_op op);
