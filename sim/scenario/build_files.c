@@ -62,7 +62,7 @@ static bool make_file(struct builder *builder, const struct given_file *given, c
         const char *name = scenario_format(reader->memory, "%s/%s", reader->fixtures, given->fixture);
         char *text = scenario_slurp(name, &file->size);
         if (!text)
-            return scenario_refuse_at(reader, given->place, "fixture", "%s can't be read", name);
+            return scenario_refuse_at(reader, given->place, "fixture", "fixtures/%s can't be read", given->fixture);
         file->text = scenario_copy(reader->memory, text, file->size);
         free(text);
     }

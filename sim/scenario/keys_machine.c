@@ -95,7 +95,7 @@ static const struct key VOLUME[] = {
     {.name = "type", .kind = KEY_CHOICE, KEY_AT(struct scenario_volume, type), .words = FSTYPE_WORDS,
      .description = "Its filesystem. The loop world has ext4, xfs, btrfs, ext3, ext2, vfat and tmpfs, the fake world plays "
                     "ext4, xfs and btrfs, the virtual world all; newfs is one that nobody knows.",
-     .fallback = "\"ext4\"", .example = "\"xfs\""},
+     .fallback = "\"ext4\"", .example = "\"btrfs\""},
     {.name = "size_mib", .kind = KEY_MIB, KEY_AT(struct scenario_volume, size), .min = 1, .max = 16384,
      .description = "Its size in MiB. Without this key: ext4 16, xfs 300, btrfs 128.", .example = "64"},
     {.name = "on", .kind = KEY_PATH, KEY_AT(struct scenario_volume, on),
@@ -115,7 +115,7 @@ static const struct key VOLUME[] = {
     {.name = "binds", .kind = KEY_PATH, KEY_LIST_AT(struct scenario_volume, binds, bind_count),
      .description = "More mount points of the same filesystem.", .example = "[\"/data2\"]"},
     {.name = "subvolumes", .kind = KEY_PATH, KEY_LIST_AT(struct scenario_volume, subvolumes, subvolume_count),
-     .description = "Mount points of subvolumes (btrfs).", .example = "[\"/data/photos\"]"},
+     .with = "type", .description = "Mount points of subvolumes (btrfs).", .example = "[\"/data/photos\"]"},
     {.name = "frozen_by_other", .kind = KEY_FLAG, KEY_AT(struct scenario_volume, frozen_by_other),
      .description = "Somebody else has frozen it before anything begins, and it must be frozen at the end.",
      .fallback = "false"},

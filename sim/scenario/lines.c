@@ -169,6 +169,16 @@ static const char *shown(struct lines *lines, const char *form)
     return text;
 }
 
+/* The words of a set, if the forms that are shown name it. */
+static const char *say_set(struct lines *lines, const char *forms, enum set set)
+{
+    const char *text = "";
+    for (size_t i = 0; strstr(forms, SET_SAYS[set]) && word_of(lines, set, i); i++)
+        text = scenario_format(lines->memory, "%s%s%s", i ? text : SET_SAYS[set], i ? ", " : ": ",
+                               word_of(lines, set, i));
+    return *text ? scenario_format(lines->memory, "; %s", text) : "";
+}
+
 /* The forms that begin as the pattern does; without any, the words with which lines begin. */
 static const char *say_forms(struct lines *lines, const char *pattern)
 {
@@ -180,19 +190,10 @@ static const char *say_forms(struct lines *lines, const char *pattern)
             all = scenario_format(lines->memory, "%s%s\"%s\"", all, *all ? ", " : "", form);
     }
     if (*all)
-        return scenario_format(lines->memory, "lines are like %s", all);
+        return scenario_format(lines->memory, "lines are like %s%s%s", all, say_set(lines, all, PLUGIN),
+                               say_set(lines, all, VOLUME));
     return "lines begin with agent, guardian, pre, post, snapshot, leftover of, sync, freeze, thaw, other freeze, other thaw, "
            "SIGNAL to, mount over, unmount, release, replace or chmod";
-}
-
-static const char *say_names(struct lines *lines)
-{
-    const char *text = "";
-    for (size_t i = 0; word_of(lines, PLUGIN, i); i++)
-        text = scenario_format(lines->memory, "%s%s%s", text, i ? ", " : "; PLUGIN: ", word_of(lines, PLUGIN, i));
-    for (size_t i = 0; word_of(lines, VOLUME, i); i++)
-        text = scenario_format(lines->memory, "%s%s%s", text, i ? ", " : "; VOLUME: ", word_of(lines, VOLUME, i));
-    return text;
 }
 
 bool scenario_line_possible(struct reader *reader, const cJSON *item, const char *what, const char *pattern)
@@ -202,6 +203,6 @@ bool scenario_line_possible(struct reader *reader, const cJSON *item, const char
         if (can_match(&lines, pattern, FORMS[i]))
             return true;
     }
-    return scenario_refuse(reader, item, what, "no line of the trace can match \"%s\"; %s%s", pattern,
-                           say_forms(&lines, pattern), say_names(&lines));
+    return scenario_refuse(reader, item, what, "no line of the trace can match \"%s\"; %s", pattern,
+                           say_forms(&lines, pattern));
 }

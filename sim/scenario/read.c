@@ -145,7 +145,7 @@ static bool check_fixture(struct reader *reader, const struct key *key, const cJ
     if (!values_is_fixture(text))
         return refuse_text(reader, key, item, text, "");
     const char *path = scenario_format(reader->memory, "%s/%s", reader->fixtures, text);
-    return access(path, R_OK) == 0 || scenario_refuse(reader, item, key->name, "there is no file %s", path);
+    return access(path, R_OK) == 0 || scenario_refuse(reader, item, key->name, "there is no file fixtures/%s", text);
 }
 
 /* Is the text what a key of its kind may be? */
@@ -416,13 +416,13 @@ static bool check_known(struct reader *reader, const struct key_object *keys, co
         if (i < count)
             continue;
         const char **known = scenario_take(reader->memory, (count + 1) * sizeof *known);
-        const char *all = "";
+        const char *all = "; known are ";
         for (i = 0; i < count; i++) {
             known[i] = keys->keys[i].name;
             all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", known[i]);
         }
-        return scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s; known are %s", member->string,
-                                   scenario_nearest(reader, member->string, known), all);
+        const char *near = scenario_nearest(reader, member->string, known);
+        return scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s", member->string, *near ? near : all);
     }
     return true;
 }
@@ -434,9 +434,9 @@ static bool check_company(struct reader *reader, const struct key_object *keys, 
         if (key->required && !member)
             return scenario_refuse(reader, item, keys->name, "the key \"%s\" is missing", key->name);
         if (member && key->with && !scenario_member(reader, item, key->with))
-            return scenario_refuse_key(reader, member, "the key \"%s\" stands beside \"%s\" only", key->name, key->with);
+            return scenario_refuse_key(reader, member, "the key \"%s\" is allowed only beside \"%s\"", key->name, key->with);
         if (member && key->without && scenario_member(reader, item, key->without))
-            return scenario_refuse_key(reader, member, "the key \"%s\" does not stand beside \"%s\"", key->name,
+            return scenario_refuse_key(reader, member, "the key \"%s\" is not allowed beside \"%s\"", key->name,
                                        key->without);
     }
     return true;
@@ -458,9 +458,10 @@ static bool check_rule(struct reader *reader, const struct key_object *keys, con
         all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", keys->choice[i]);
     }
     if (second && keys->rule != KEY_AT_LEAST_ONE)
-        return scenario_refuse_key(reader, second, "a %s has %s of the keys %s", keys->name, SAYS[keys->rule], all);
+        return scenario_refuse_key(reader, second, "the key \"%s\" is one too many; allowed is %s of %s", second->string,
+                                   SAYS[keys->rule], all);
     if (count == 0 && keys->rule != KEY_AT_MOST_ONE)
-        return scenario_refuse(reader, item, keys->name, "it has %s of the keys %s", SAYS[keys->rule], all);
+        return scenario_refuse(reader, item, keys->name, "a key is missing; allowed is %s of %s", SAYS[keys->rule], all);
     return true;
 }
 
