@@ -1,8 +1,10 @@
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 #include "commands.h"
+#include "fixture.h"
 #include "options.h"
 #include "options_table.h"
 #include "text.h"
@@ -359,4 +361,84 @@ QZ_TEST(one_error_is_explained) // By number or by name in any case; an unknown 
     CHECK_INT(qz_command_errors("SnapshotFaild", QZ_FORMAT_HUMAN, &text, &error), 64);
     CHECK_STRING(error.message, "no error \"SnapshotFaild\"; did you mean SnapshotFailed?");
     CU_ASSERT_PTR_NULL(text);
+}
+
+/* ---- The manual page -------------------------------------------------------------------------------------------- */
+
+/* quiesce.8 with its escaped dashes made plain. The caller frees. */
+static char *read_manual(void)
+{
+    struct fixture fixture = fixture_read("../core/man", "quiesce.8");
+    char *text = calloc(fixture.size + 1, 1);
+    size_t used = 0;
+    for (size_t i = 0; i < fixture.size; i++) {
+        bool escape = fixture.text[i] == '\\' && i + 1 < fixture.size && fixture.text[i + 1] == '-';
+        if (!escape)
+            text[used++] = fixture.text[i];
+    }
+    fixture_free(&fixture);
+    return text;
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
+        count++;
+    return count;
+}
+
+/* "Ar seconds" for SECONDS, "Cm human Ns | Ns Cm json" for human|json, "" for none. */
+static void manual_value(const char *value, char *out, size_t size)
+{
+    const char *bar = value ? strchr(value, '|') : NULL;
+    if (bar)
+        snprintf(out, size, " Cm %.*s Ns | Ns Cm %s", (int)(bar - value), value, bar + 1);
+    else
+        snprintf(out, size, "%s%s", value ? " Ar " : "", value ? value : "");
+    for (char *at = out + (bar || !value ? strlen(out) : 4); *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+}
+
+QZ_TEST(the_manual_has_every_option) // With its value, once, and no other; likewise every command.
+{
+    char *manual = read_manual();
+    size_t listed = 0;
+    for (int i = 0; i < QZ_OPTION_COUNT; i++) {
+        const struct qz_option_row *row = &qz_option_rows[i];
+        bool in_list = qz_option_applies((enum qz_option_id)i, QZ_COMMAND_FREEZE) && row->value;
+        char value[64], line[128];
+        manual_value(row->value, value, sizeof value);
+        snprintf(line, sizeof line, "%sFl -%s%s%s", in_list ? "\n.It " : "", row->name, value, in_list ? "\n" : "");
+        CHECK_CONTAINS(manual, line);
+        listed += in_list;
+    }
+    CHECK_INT(count_of(manual, "\n.It Fl -"), listed);
+    for (int i = QZ_COMMAND_NONE + 1; i < QZ_COMMAND_COUNT; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "\n.It Cm %s\n", qz_command_rows[i].name);
+        CHECK_INT(count_of(manual, line), 1);
+        CHECK_INT(count_of(manual, line + strlen("\n.It ")) > 1, true);
+    }
+    CHECK_INT(count_of(manual, "\n.It Cm "), QZ_COMMAND_COUNT - 1);
+    free(manual);
+}
+
+QZ_TEST(the_manual_has_the_defaults_and_limits) // The numbers that the program goes by.
+{
+    char *manual = read_manual();
+    char part[128];
+    snprintf(part, sizeof part, "are at most %d.", QZ_SECONDS_MAX);
+    CHECK_CONTAINS(manual, part);
+    snprintf(part, sizeof part, "times in all, 1 to %d; by default 1.", QZ_ATTEMPTS_MAX);
+    CHECK_CONTAINS(manual, part);
+    snprintf(part, sizeof part, "all volumes together; by default %d.", (int)(QZ_FREEZE_TIMEOUT_US_DEFAULT / QZ_US_PER_S));
+    CHECK_CONTAINS(manual, part);
+    snprintf(part, sizeof part, "whatever happens; by default %d, or\n", (int)(QZ_HOLD_LIMIT_US_DEFAULT / QZ_US_PER_S));
+    CHECK_CONTAINS(manual, part);
+    snprintf(part, sizeof part, "plus %d where that is more", (int)(QZ_HOLD_LIMIT_MARGIN_US / QZ_US_PER_S));
+    CHECK_CONTAINS(manual, part);
+    snprintf(part, sizeof part, "between two attempts; by default %d.", (int)(QZ_ATTEMPT_DELAY_US_DEFAULT / QZ_US_PER_S));
+    CHECK_CONTAINS(manual, part);
+    free(manual);
 }

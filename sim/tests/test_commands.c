@@ -554,7 +554,8 @@ QZ_TEST(thaw_tells_what_had_been_thawed) // by others since: what is not frozen 
     virtual_foreign_thaw(run->world, RUN_DEV(1), virtual_now_us(run->world));
     virtual_pass(run->world, SECOND);
     CHECK_INT(run_quiesce(run, "thaw"), 0);
-    CHECK_STRING(run->output, "was not frozen any more: /data1 (ext4 on /dev/vdb)\nthawed: /data2 (ext4 on /dev/vdb)\n");
+    CHECK_STRING(run->output,
+                 "was not frozen any more: /data1 (ext4 on /dev/vdb)\nthawed: /data2 (ext4 on /dev/vdb)\n");
     CHECK_INT(virtual_frozen_count(run->world), 0);
     run_free(run);
 }

@@ -35,7 +35,7 @@ static void visit(struct virtual_world *world, struct visit *visit)
 }
 
 static char text_run[] = "run", text_id[] = "20240101T000000Z-aff44f", text_ext4[] = "ext4", text_vdb[] = "/dev/vdb";
-static char text_mount[] = "/data1", text_post[] = "/etc/azure/post.sh", text_other_post[] = "/etc/azure/p\u00f6st 2.sh";
+static char text_mount[] = "/data1", text_post[] = "/etc/azure/post.sh", text_other_post[] = "/etc/azure/p\u00f6st.sh";
 static char text_strange[] = "/mnt/\xff\xfe \\134 \\ \n\x1b\" \u00e9\xc3";
 
 static struct qz_journal sample(struct qz_journal_volume *volumes, char **posts)
@@ -198,8 +198,8 @@ QZ_TEST(what_no_process_or_device_has_is_damage) // numbers below zero, with a f
 QZ_TEST(a_broken_escape_is_damage) // bytes that are no UTF-8 stand there as a backslash and three octal digits
 {
     expect_found("\"/d\"", "\"/d\\\\377\"", 1);
-    static const char *const broken[] = {"\"/d\\\\\"", "\"/d\\\\37\"", "\"/d\\\\378\"", "\"/d\\\\777\"", "\"/d\\\\x41\"",
-                                         "\"/d\\\\000\""};
+    static const char *const broken[] = {"\"/d\\\\\"",    "\"/d\\\\37\"",  "\"/d\\\\378\"",
+                                         "\"/d\\\\777\"", "\"/d\\\\x41\"", "\"/d\\\\000\""};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
         expect_found("\"/d\"", broken[i], -1);
 }
