@@ -221,7 +221,8 @@ static int parse(struct qz_os *os, const char *text, size_t size, struct qz_jour
     if (cJSON_IsString(boot) && strcmp(boot->valuestring, os->ops->boot_id(os)) != 0) {
         found = 0;
     } else if (!cJSON_IsString(boot) || !read_journal(json.root, journal)) {
-        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: not a journal of quiesce; remove it once nothing is frozen", path);
+        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: not a journal of quiesce; remove it once nothing is frozen",
+                     path);
         found = -1;
     }
     qz_json_free(&json);

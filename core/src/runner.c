@@ -91,7 +91,8 @@ static void set_attempt_error(const struct track *track)
         break;
     case QZ_ATTEMPT_NOT_STARTED:
         if (attempt->status == ESTALE)
-            snprintf(cause, sizeof cause, "not run: the file, or a directory on the way to it, changed after the check");
+            snprintf(cause, sizeof cause,
+                     "not run: the file, or a directory on the way to it, changed after the check");
         else
             snprintf(cause, sizeof cause, "could not be started: %s", strerror(attempt->status));
         set_error(job, attempt->status == ESTALE ? codes_of(job)->permission : codes_of(job)->failed, cause);
@@ -204,7 +205,8 @@ static void start_attempt(struct run *run, struct track *track)
         return;
     }
     if (now_us >= run->host_deadline_us) {
-        set_error(job, codes_of(job)->host_timeout, "the plugin host's timeoutInSeconds ran out before the next attempt");
+        set_error(job, codes_of(job)->host_timeout,
+                  "the plugin host's timeoutInSeconds ran out before the next attempt");
         finish(track, QZ_SCRIPT_FAILED);
         return;
     }

@@ -432,13 +432,15 @@ QZ_TEST(the_manual_has_the_defaults_and_limits) // The numbers that the program 
     CHECK_CONTAINS(manual, part);
     snprintf(part, sizeof part, "times in all, 1 to %d; by default 1.", QZ_ATTEMPTS_MAX);
     CHECK_CONTAINS(manual, part);
-    snprintf(part, sizeof part, "all volumes together; by default %d.", (int)(QZ_FREEZE_TIMEOUT_US_DEFAULT / QZ_US_PER_S));
+    int freeze_timeout_s = (int)(QZ_FREEZE_TIMEOUT_US_DEFAULT / QZ_US_PER_S);
+    snprintf(part, sizeof part, "all volumes together; by default %d.", freeze_timeout_s);
     CHECK_CONTAINS(manual, part);
     snprintf(part, sizeof part, "whatever happens; by default %d, or\n", (int)(QZ_HOLD_LIMIT_US_DEFAULT / QZ_US_PER_S));
     CHECK_CONTAINS(manual, part);
     snprintf(part, sizeof part, "plus %d where that is more", (int)(QZ_HOLD_LIMIT_MARGIN_US / QZ_US_PER_S));
     CHECK_CONTAINS(manual, part);
-    snprintf(part, sizeof part, "between two attempts; by default %d.", (int)(QZ_ATTEMPT_DELAY_US_DEFAULT / QZ_US_PER_S));
+    int attempt_delay_s = (int)(QZ_ATTEMPT_DELAY_US_DEFAULT / QZ_US_PER_S);
+    snprintf(part, sizeof part, "between two attempts; by default %d.", attempt_delay_s);
     CHECK_CONTAINS(manual, part);
     free(manual);
 }

@@ -109,7 +109,8 @@ void run_plugins(struct run *run, int count, int timeout_s, const char *members)
     for (int n = 0; n < count; n++) {
         run_plugin(run, n, members);
         used += (size_t)snprintf(text + used, sizeof text - used,
-                                 "pluginName%d = ScriptRunner\npluginConfigPath%d = /etc/azure/plugin%d.json\n", n, n, n);
+                                 "pluginName%d = ScriptRunner\npluginConfigPath%d = /etc/azure/plugin%d.json\n", n,
+                                 n, n);
     }
     virtual_add_file(run->world, RUN_HOST, 0, 0644, text);
 }
@@ -217,7 +218,8 @@ static const cJSON *find(const struct run *run, const char *path)
         char word[64];
         size_t length = strcspn(path, ".");
         snprintf(word, sizeof word, "%.*s", (int)length, path);
-        item = cJSON_IsArray(item) ? cJSON_GetArrayItem(item, atoi(word)) : cJSON_GetObjectItemCaseSensitive(item, word);
+        bool array = cJSON_IsArray(item);
+        item = array ? cJSON_GetArrayItem(item, atoi(word)) : cJSON_GetObjectItemCaseSensitive(item, word);
         path += length + (path[length] == '.');
     }
     return item;

@@ -235,7 +235,7 @@ QZ_TEST(a_warning_without_place_has_none_made_up) // for people, too
 
 /* ---- Scripts ---------------------------------------------------------------------------------------------------- */
 
-QZ_TEST(a_missing_script_is_told) // nothing there, a directory, a link that leads nowhere; the other script runs not either
+QZ_TEST(a_missing_script_is_told) // a dangling link, a directory, a device; the other script does not run either
 {
     static const char *const expected[][2] = {{RUN_PRE, "Pre-ScriptNotFound"}, {RUN_POST, "Post-ScriptNotFound"}};
     for (size_t i = 0; i < 2; i++) {

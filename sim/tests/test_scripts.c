@@ -79,7 +79,8 @@ QZ_TEST(each_plugin_has_its_own_retries) // and its own poll time, whatever the 
     run_plugins(run, 2, TWO_MINUTES, NULL);
     run_plugin(run, 0, "\"preScriptNoOfRetries\": 2, \"ScriptsExecutionPollTimeSeconds\": 1");
     run_plugin(run, 1, "\"preScriptNoOfRetries\": 1, \"ScriptsExecutionPollTimeSeconds\": 5");
-    RUN_SCRIPT(run, "/etc/azure/pre0.sh", {.run_us = 2500 * MS, .status = 1}, {.run_us = MS, .status = 1}, {.run_us = MS});
+    RUN_SCRIPT(run, "/etc/azure/pre0.sh", {.run_us = 2500 * MS, .status = 1}, {.run_us = MS, .status = 1},
+               {.run_us = MS});
     RUN_SCRIPT(run, "/etc/azure/pre1.sh", {.run_us = 6 * SECOND, .status = 1}, {.run_us = MS});
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     CHECK_INT(run_count(run, "scripts.0.attempts"), 3);
