@@ -9,6 +9,7 @@ enum {
     EXIT_BROKEN = 3,  /* the environment does not work */
 };
 
+int command_sweep(int argc, char **argv); /* removes what killed harnesses left */
 int command_actor(int argc, char **argv); /* FILE [ARG…]: plays a script of a scenario, inside a sandbox */
 
 int command_explain(int argc, char **argv);

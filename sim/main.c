@@ -14,6 +14,7 @@ static const struct command {
     {"explain", command_explain, "what a scenario sets up, does and expects, in plain words"},
     {"new", command_new, "writes a scenario to start from"},
     {"schema", command_schema, "prints the JSON Schema of scenarios, for editors"},
+    {"sweep", command_sweep, "removes what a harness left that was killed"},
     {NULL, NULL, NULL},
 };
 

@@ -2,6 +2,7 @@
 #ifndef QUIESCE_SIM_PARTS_H
 #define QUIESCE_SIM_PARTS_H
 
+#include "marks.h"
 #include "sandbox.h"
 
 #define SANDBOX_PRIVATE "/quiesce-sim"            /* the harness's own folder in the scenario's root */
@@ -47,6 +48,10 @@ void remove_tree(const char *path); /* and nothing that is mounted in it */
 
 /* ---- process.c: namespaces, pid 1, starting and ending ------------------------------------------------------------- */
 
+/* Where control groups of version 2 are mounted; NULL: nowhere. */
+const char *cgroup_mount(void);
+/* Removes a control group and, `depth` levels down, those in it: quiesce leaves its own behind when it is killed. */
+int cgroup_remove(const char *path, int depth);
 bool namespaces_enter(struct sandbox *sandbox, struct problem *problem);
 bool init_start(struct sandbox *sandbox, struct problem *problem);
 /* Forks a process into the sandbox's pid namespace and control group. 0 in it; its number; negative errno. In the child
@@ -73,7 +78,7 @@ int image_make_unique(int image, const char *type);
  * with NUL), its node in directory `nodes`. Returns a descriptor that keeps it; negative errno. */
 int loop_attach(int image, const char *name, const char *nodes, int *number);
 /* The mark of everything of this sandbox. */
-void loop_name(const struct sandbox *sandbox, char name[64]);
+void sandbox_mark(const struct sandbox *sandbox, char mark[MARK_SIZE]);
 
 /* ---- volumes.c ----------------------------------------------------------------------------------------------------- */
 

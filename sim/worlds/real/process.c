@@ -27,8 +27,7 @@
 
 /* ---- Namespaces ------------------------------------------------------------------------------------------------- */
 
-/* Where control groups of version 2 are mounted; NULL: nowhere. */
-static const char *cgroup_mount(void)
+const char *cgroup_mount(void)
 {
     static const char *const candidates[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
@@ -51,8 +50,8 @@ static void cgroup_make(struct sandbox *sandbox)
         close(file);
     if (line) {
         const char *own = strstr(line, "::") + 2;
-        char name[64];
-        loop_name(sandbox, name);
+        char name[MARK_SIZE];
+        sandbox_mark(sandbox, name);
         for (char *slash = strchr(name, '/'); slash; slash = strchr(name, '/'))
             *slash = '.';
         path_format(sandbox->cgroup_path, "%s%.*s/%s", mount_point, (int)strcspn(own, "\n"), own, name);
@@ -76,8 +75,7 @@ bool namespaces_enter(struct sandbox *sandbox, struct problem *problem)
     return true;
 }
 
-/* Removes a control group and those in it: quiesce leaves its own behind when it is killed. */
-static int cgroup_remove(const char *path, int depth)
+int cgroup_remove(const char *path, int depth)
 {
     struct dirent **entries = NULL;
     int count = depth > 0 ? scandir(path, &entries, NULL, NULL) : 0;

@@ -134,7 +134,9 @@ static bool mount_sys(const struct sandbox *sandbox, struct problem *problem)
 
 bool root_make(struct sandbox *sandbox, struct problem *problem)
 {
-    if (mkdir(sandbox->root, 0755) != 0 || mount("quiesce-sim", sandbox->root, "tmpfs", 0, "mode=755") != 0)
+    char mark[MARK_SIZE];
+    sandbox_mark(sandbox, mark);
+    if (mkdir(sandbox->root, 0755) != 0 || mount(mark, sandbox->root, "tmpfs", 0, "mode=755") != 0)
         return problem_set(problem, "a tmpfs on %s: %s", sandbox->root, strerror(errno));
     sandbox->root_directory = open(sandbox->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sandbox->root_directory < 0)

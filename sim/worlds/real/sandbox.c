@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "parts.h"
+#include "sweep.h"
 
 /* ---- Small helpers ---------------------------------------------------------------------------------------------- */
 
@@ -60,14 +61,10 @@ void outcome_left(struct outcome *outcome, const char *format, ...)
     outcome->left[outcome->left_count++] = line;
 }
 
-/* The last two names of the work folder's path: the harness's folder, which is known by its name, and the scenario's. */
-void loop_name(const struct sandbox *sandbox, char name[64])
+void sandbox_mark(const struct sandbox *sandbox, char mark[MARK_SIZE])
 {
-    const char *work = sandbox->settings->work;
-    const char *at = work + strlen(work);
-    for (int slashes = 0; at > work && slashes < 2; slashes += at[-1] == '/', at--)
-        ;
-    snprintf(name, 64, "%s", *at == '/' ? at + 1 : at);
+    const char *at = strstr(sandbox->settings->work, "/" WORK_PREFIX);
+    snprintf(mark, MARK_SIZE, "%s", at ? at + 1 : "");
 }
 
 /* ---- Opening ---------------------------------------------------------------------------------------------------- */
@@ -89,6 +86,16 @@ static bool take_lock(struct sandbox *sandbox, struct problem *problem)
     return taken;
 }
 
+/* What a sweep could not find is not begun. */
+static bool check_mark(const struct sandbox *sandbox, struct problem *problem)
+{
+    char mark[MARK_SIZE], harness[MARK_SIZE];
+    const char *work = sandbox->settings->work;
+    sandbox_mark(sandbox, mark);
+    return (mark_of_harness(mark, harness) && strlen(strstr(work, "/" WORK_PREFIX) + 1) < MARK_SIZE) ||
+           problem_set(problem, "%s: a work folder lies in one that work_make made, and has a short name", work);
+}
+
 /* What is in the cache is mounted and run as root. */
 static bool check_cache(const struct world_settings *settings, struct problem *problem)
 {
@@ -99,6 +106,12 @@ static bool check_cache(const struct world_settings *settings, struct problem *p
            problem_set(problem, "%s: others may write there; it must be ours, 0755 or less", settings->cache);
 }
 
+static bool make_work(const struct sandbox *sandbox, struct problem *problem)
+{
+    const char *work = sandbox->settings->work;
+    return mkdir(work, 0700) == 0 || errno == EEXIST || problem_set(problem, "%s: %s", work, strerror(errno));
+}
+
 bool sandbox_open(struct sandbox *sandbox, char *why, size_t why_size)
 {
     struct problem problem = {.text = why, .size = why_size};
@@ -106,9 +119,7 @@ bool sandbox_open(struct sandbox *sandbox, char *why, size_t why_size)
         why[0] = '\0';
     sandbox->init_pidfd = sandbox->own_pids = sandbox->root_directory = sandbox->cgroup = sandbox->lock = -1;
     path_format(sandbox->root, "%s/root", sandbox->settings->work);
-    if (mkdir(sandbox->settings->work, 0700) != 0 && errno != EEXIST)
-        return problem_set(&problem, "%s: %s", sandbox->settings->work, strerror(errno));
-    return check_cache(sandbox->settings, &problem) && namespaces_enter(sandbox, &problem) &&
+    return check_mark(sandbox, &problem) && make_work(sandbox, &problem) && check_cache(sandbox->settings, &problem) && namespaces_enter(sandbox, &problem) &&
            root_make(sandbox, &problem) && init_start(sandbox, &problem) && volumes_make(sandbox, &problem) &&
            files_make(sandbox, &problem) && snapshot_prepare(sandbox, &problem) && take_lock(sandbox, &problem) && volumes_finish(sandbox, &problem);
 }
@@ -122,8 +133,21 @@ static void close_descriptor(int *descriptor)
     *descriptor = -1;
 }
 
+/* What lies on the root itself would go with it. */
+static void keep_machine(const struct sandbox *sandbox)
+{
+    char output[256];
+    PATH_OF(machine, "%s/machine", sandbox->settings->work);
+    const char *const words[] = {"cp", "-ax", "--sparse=always", sandbox->root, machine, NULL};
+    program_run(words, output, sizeof output);
+}
+
 void sandbox_close(struct sandbox *sandbox, struct outcome *outcome)
 {
+    char mark[MARK_SIZE], harness[MARK_SIZE];
+    sandbox_mark(sandbox, mark);
+    if (!mark_of_harness(mark, harness))
+        return; /* nothing was begun */
     volumes_thaw(sandbox);
     sandbox_workload_stop(sandbox);
     if (sandbox->init > 0)
@@ -132,6 +156,8 @@ void sandbox_close(struct sandbox *sandbox, struct outcome *outcome)
     /* Somebody may have frozen something in his last moment. */
     volumes_thaw(sandbox);
     volumes_release(sandbox);
+    if (sandbox->settings->keep)
+        keep_machine(sandbox);
     close_descriptor(&sandbox->lock);
     close_descriptor(&sandbox->root_directory);
     umount2(sandbox->root, MNT_DETACH);

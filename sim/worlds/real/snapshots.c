@@ -132,9 +132,9 @@ static int64_t count_missing(const struct sandbox *sandbox, const char *volume, 
 /* Attaches and mounts the copy, which replays its log. A descriptor that keeps the device, or -1. */
 static int mount_copy(const struct sandbox *sandbox, const char *type, const char *copy, const char *at)
 {
-    char name[64];
+    char name[MARK_SIZE];
     int number = 0;
-    loop_name(sandbox, name);
+    sandbox_mark(sandbox, name);
     PATH_OF(nodes, "%s/dev", sandbox->root);
     int image = open(copy, O_RDWR | O_CLOEXEC);
     int loop = image < 0 || image_make_unique(image, type) != 0 ? -1 : loop_attach(image, name, nodes, &number);

@@ -67,9 +67,9 @@ static int make_loop(struct sandbox *sandbox, struct sandbox_volume *volume, str
     int image = make_image(sandbox, volume, problem);
     if (image < 0)
         return -1;
-    char name[64];
+    char name[MARK_SIZE];
     int number = 0;
-    loop_name(sandbox, name);
+    sandbox_mark(sandbox, name);
     PATH_OF(nodes, "%s/dev", sandbox->root);
     int loop = loop_attach(image, name, nodes, &number);
     close(image);
@@ -364,8 +364,8 @@ static bool is_attached(const struct sandbox *sandbox, const char *loop)
     if (access(used, F_OK) != 0)
         return false;
     struct loop_info64 info = {0};
-    char name[64];
-    loop_name(sandbox, name);
+    char name[MARK_SIZE];
+    sandbox_mark(sandbox, name);
     PATH_OF(device, "/dev/%s", loop);
     int file = open(device, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     bool ours = file >= 0 && ioctl(file, LOOP_GET_STATUS64, &info) == 0 &&
