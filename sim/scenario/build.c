@@ -121,55 +121,40 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
-/* The value of --format before "--", or NULL. */
-static const char *format_of(const struct given_step *given)
+/* Does the command print JSON? */
+static bool asks_json(const struct scenario_step *step)
 {
-    for (size_t i = 0; i < given->command_count && strcmp(given->command[i], "--") != 0; i++) {
-        if (strncmp(given->command[i], "--format=", 9) == 0)
-            return given->command[i] + 9;
-        if (strcmp(given->command[i], "--format") == 0)
-            return i + 1 < given->command_count ? given->command[i + 1] : "";
+    for (size_t i = 0; i < step->argc && strcmp(step->argv[i], "--") != 0; i++) {
+        bool next = strcmp(step->argv[i], "--format") == 0 && i + 1 < step->argc && strcmp(step->argv[i + 1], "json") == 0;
+        if (next || strcmp(step->argv[i], "--format=json") == 0)
+            return true;
     }
-    return NULL;
+    return false;
 }
 
-static bool check_result(struct builder *builder, const struct given_step *given, bool has_consistency, bool has_result)
+/* Only some commands have a result of which something can be expected. */
+static bool check_result(struct builder *builder, const struct scenario_step *step)
 {
-    const struct scenario_expect *expect = &given->expect;
-    bool asks = expect->consistency || expect->errors;
-    if (asks && !has_consistency)
+    static const char *const WITH_REPORT[] = {"run", "check", "freeze", NULL};
+    const struct scenario_expect *expect = &step->expect;
+    bool reports = step->argc > 0 && is_one_of(step->argv[0], WITH_REPORT);
+    if ((expect->consistency || expect->errors) && !reports)
         return scenario_refuse_at(builder->reader, expect->place, expect->errors ? "errors" : "consistency",
-                                  "only `run`, `check` and `freeze` have them, and not with --format human");
-    if (expect->result && !has_result)
-        return scenario_refuse_at(builder->reader, expect->place, "result", "only what --format json gives is one");
+                                  "only what `run`, `check` and `freeze` come to has them");
+    if (expect->result && !reports && !asks_json(step))
+        return scenario_refuse_at(builder->reader, expect->place, "result",
+                                  "only `run`, `check`, `freeze` and what is asked for --format json have one");
     return true;
 }
 
 static bool make_step(struct builder *builder, const struct given_step *given, struct scenario_step *step)
 {
     static const char *const USUAL[] = {"run", "--", "snapshot"};
-    static const char *const WITH_RESULT[] = {"run", "check", "freeze", NULL};
-    struct given_step whole = *given;
-    if (!whole.command) {
-        whole.command = USUAL;
-        whole.command_count = sizeof USUAL / sizeof USUAL[0];
-    }
-    const char *format = format_of(&whole);
-    bool session = whole.command_count > 0 && is_one_of(whole.command[0], WITH_RESULT);
-    const char **argv = scenario_take(builder->reader->memory, (whole.command_count + 3) * sizeof *argv);
-    for (size_t i = 0; i < whole.command_count; i++) {
-        argv[step->argc++] = whole.command[i];
-        if (i == 0 && session && !format) {
-            argv[step->argc++] = "--format";
-            argv[step->argc++] = format = "json";
-        }
-    }
-    step->argv = argv;
-    step->root = given->root;
-    step->expect = given->expect;
-    step->place = given->place;
-    bool json = format && strcmp(format, "json") == 0;
-    return check_result(builder, &whole, session && json, json);
+    size_t count = given->command ? given->command_count : sizeof USUAL / sizeof USUAL[0];
+    const char **argv = scenario_take(builder->reader->memory, (count + 1) * sizeof *argv);
+    memcpy(argv, given->command ? given->command : USUAL, count * sizeof *argv);
+    *step = (struct scenario_step){argv, count, given->root, given->expect, given->place};
+    return check_result(builder, step);
 }
 
 static bool make_steps(struct builder *builder)

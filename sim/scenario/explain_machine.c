@@ -159,6 +159,8 @@ static void explain_action(struct explainer *explainer, const struct scenario_ac
 {
     char line[512], nth[32] = "", after[64] = "";
     scenario_action_line(action, line, sizeof line);
+    if (action->kind == SCENARIO_CHMOD)
+        snprintf(line + strlen(line), sizeof line - strlen(line), " to %04o", (unsigned)action->mode);
     if (action->when && action->nth > 1)
         snprintf(nth, sizeof nth, " for the %d. time", action->nth);
     if (action->when && action->after_us > 0)

@@ -203,7 +203,7 @@ char *scenario_action_line(const struct scenario_action *action, char *line, siz
     case SCENARIO_UNMOUNT: snprintf(line, size, "unmount %s", action->volume); break;
     case SCENARIO_RELEASE: snprintf(line, size, "release %s", action->volume); break;
     case SCENARIO_REPLACE: snprintf(line, size, "replace %s", action->path); break;
-    case SCENARIO_CHMOD: snprintf(line, size, "chmod %s %04o", action->path, (unsigned)action->mode); break;
+    case SCENARIO_CHMOD: snprintf(line, size, "chmod %s", action->path); break;
     }
     return line;
 }

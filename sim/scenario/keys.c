@@ -123,8 +123,7 @@ static const struct key_object PLUGIN_OBJECT = {
 
 #define STEP_ROWS(type, inside)                                                                                         \
     {.name = "command", .kind = KEY_TEXT, KEY_LIST_AT(type, inside command, inside command_count),                      \
-     .description = "The words after `quiesce`. `snapshot` is a command that does what the key of that name says. A "   \
-                    "run, a check or a freeze without --format is given --format json.",                                \
+     .description = "The words after `quiesce`. `snapshot` is a command that does what the key of that name says.",     \
      .fallback = "[\"run\", \"--\", \"snapshot\"]", .example = "[\"run\", \"--hold\", \"2\"]"},                         \
     {.name = "root", .kind = KEY_FLAG, KEY_AT(type, inside root),                                                       \
      .description = "false: it is run by nobody instead of root.", .fallback = "true"},                                 \

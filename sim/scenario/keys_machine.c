@@ -208,15 +208,15 @@ static const struct key_word TARGETS[] = {{"agent", SCENARIO_AGENT}, {"guardian"
 
 static const struct key ACTION[] = {
     {.name = "when", .kind = KEY_PATTERN, KEY_AT(struct scenario_action, when),
-     .description = "It is done right after a line of the trace that matches this pattern. What \"begins\" has not taken "
-                    "effect yet, and waits until the action is done. Without this key and at_ms: at the step's start.",
+     .description = "It is done once, right after a line of the trace that matches this pattern. What \"begins\" has not "
+                    "taken effect yet, and waits until the action is done. Without this key and at_ms: at the start.",
      .example = "\"freeze /data ok\""},
     {.name = "nth", .kind = KEY_INTEGER, KEY_AT(struct scenario_action, nth), .min = 1, .max = 10000, .with = "when",
-     .description = "The nth such line, from 1.", .fallback = "1", .example = "2"},
+     .description = "The nth such line, from 1, counted over all steps.", .fallback = "1", .example = "2"},
     {.name = "after_ms", .kind = KEY_MS, KEY_AT(struct scenario_action, after_us), .max = MS_MAX, .with = "when",
      .description = "So long after that line.", .fallback = "0", .example = "100"},
     {.name = "at_ms", .kind = KEY_MS, KEY_AT(struct scenario_action, after_us), .max = MS_MAX, .without = "when",
-     .description = "It is done so long after the step's start.", .fallback = "0", .example = "100"},
+     .description = "It is done so long after the first step's start.", .fallback = "0", .example = "100"},
     {.name = "send", .kind = KEY_SIGNAL, KEY_AT(struct scenario_action, signal), .with = "to",
      .description = "A signal is sent.", .example = "\"KILL\""},
     {.name = "to", .kind = KEY_WORD, KEY_AT(struct scenario_action, target), .words = TARGETS, .with = "send",

@@ -55,7 +55,7 @@ static const char *const FORMS[] = {
     "unmount \6",
     "release \6",
     "replace /\7",
-    "chmod /\7 0\7",
+    "chmod /\7",
 };
 
 static const char *const SET_SAYS[SET_COUNT] = {"", "PLUGIN", "ATTEMPT", "STATUS", "SIGNAL", "ERROR", "VOLUME", "…"};

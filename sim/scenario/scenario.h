@@ -150,12 +150,12 @@ enum scenario_action_kind {
 /* Both: two signals, the agent's first, with nothing between. */
 enum scenario_target { SCENARIO_AGENT = 1, SCENARIO_GUARDIAN = 2, SCENARIO_BOTH = 3, SCENARIO_SNAPSHOT = 4 };
 
-/* Something done at a point: right after the `nth` line of the trace that matches `when` (fnmatch; an operation that
- * "begins" has not taken effect yet, and waits until the action is done), or at a time. */
+/* Something done once, at a point: right after the `nth` line of the trace that matches `when` (fnmatch; an operation
+ * that "begins" has not taken effect yet, and waits until the action is done), counted over all steps, or at a time. */
 struct scenario_action {
-    const char *when;  /* NULL: at `after_us` since the step's start */
+    const char *when;  /* NULL: at `after_us` */
     int nth;           /* from 1 */
-    int64_t after_us;  /* after that line, or after the step's start */
+    int64_t after_us;  /* after that line, or after the scenario's start */
     enum scenario_action_kind kind;
     enum scenario_target target;
     int signal;
@@ -200,8 +200,7 @@ struct scenario_expect {
     struct scenario_place place;
 };
 
-/* Where a run, a check or a freeze says nothing of --format, "--format json" is in `argv` all the same, so that
- * standard output is the result. */
+/* A world that has to know the result of a run, a check or a freeze adds `--report FILE` to it, unless it is there. */
 struct scenario_step {
     const char *const *argv; /* of quiesce, without its name; NULL-terminated */
     size_t argc;
@@ -273,7 +272,7 @@ int scenario_walk(const char *path, bool (*found)(const char *file, void *argume
 
 const char *scenario_world_name(enum scenario_world world);
 /* The line that an action leaves in the trace: "KILL to agent", "other thaw /data ok" (if it worked), "mount over
- * /data", "unmount /data", "release /data", "replace /opt/app/pre.sh", "chmod /opt/app/pre.sh 0777". Returns `line`. */
+ * /data", "unmount /data", "release /data", "replace /opt/app/pre.sh", "chmod /opt/app/pre.sh". Returns `line`. */
 char *scenario_action_line(const struct scenario_action *action, char *line, size_t size);
 
 #endif
