@@ -10,6 +10,7 @@ static const struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
     const char *does;                  /* NULL: not for people */
 } COMMANDS[] = {
+    {"run", command_run, "plays scenarios, and tells what came of them"},
     {"actor", command_actor, NULL},
     {"explain", command_explain, "what a scenario sets up, does and expects, in plain words"},
     {"new", command_new, "writes a scenario to start from"},

@@ -27,6 +27,7 @@ struct report_case {
     const struct scenario *scenario;
     const struct world *world;
     int repetition;          /* of --repeat, from 0 */
+    bool compared;           /* it is played in other worlds, too, and they must agree */
     enum verdict verdict;
     char *why;               /* skipped, broken: one line; owned; else NULL */
     struct findings findings;

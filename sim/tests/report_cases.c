@@ -141,6 +141,11 @@ static void fill_failed(struct report_case *cases)
     hostile->noise = strdup(HOSTILE);
     struct report_case *crashed = &cases[CASE_CRASHED];
     findings_add(&crashed->findings, 0, SIZE_MAX, NULL, NULL, "the player died by SIGSEGV");
+    char wide[400];
+    memset(wide, 'w', sizeof wide - 1);
+    wide[sizeof wide - 1] = '\0';
+    findings_add(&crashed->findings, 2, SIZE_MAX, wide, "a line as long as any that has blanks in it, to be broken in two or three on a small screen",
+                 "%s", wide);
     crashed->noise = strdup("==1==ERROR: AddressSanitizer: SEGV\n    #0 0x1 in play\n");
 }
 

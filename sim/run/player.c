@@ -1,0 +1,58 @@
+/* player.c: one case, played and judged in this process. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "put.h"
+#include "running.h"
+
+int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+uint64_t player_trace_hash(const struct trace *trace)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < trace->count; i++) {
+        char line[600];
+        int length = snprintf(line, sizeof line, "%lld ", (long long)trace->events[i].at_us);
+        trace_line(&trace->events[i], line + length, sizeof line - (size_t)length);
+        for (const char *c = line; *c; c++)
+            hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    }
+    return hash;
+}
+
+static void judge(const struct running *running, struct report_case *it)
+{
+    judge_invariants(it->scenario, &it->outcome, &it->findings);
+    judge_expectations(it->scenario, &it->outcome, &it->findings);
+    if (!running->options.update)
+        golden_judge(it->scenario, &it->outcome, &it->findings);
+}
+
+enum verdict player_play(const struct running *running, struct report_case *it, size_t index)
+{
+    const struct places *places = &running->places;
+    char work[PATH_MAX + 32];
+    snprintf(work, sizeof work, "%s/%zu", places->work, index);
+    struct world_settings settings = {
+        .seed = running->report.seed,
+        .quiesce = places->quiesce[0] ? places->quiesce : NULL,
+        .self = places->self,
+        .ledger = places->ledger[0] ? places->ledger : NULL,
+        .cache = places->cache,
+        .work = work,
+        .keep = running->options.keep,
+    };
+    it->world->play(it->scenario, &settings, &it->outcome);
+    if (it->outcome.broken) {
+        it->why = must(strdup(it->outcome.broken));
+        return VERDICT_BROKEN;
+    }
+    judge(running, it);
+    return it->findings.count > 0 ? VERDICT_FAILED : VERDICT_PASSED;
+}
