@@ -259,28 +259,36 @@ bool files_make(struct sandbox *sandbox, struct problem *problem)
 
 /* ---- Actions ---------------------------------------------------------------------------------------------------- */
 
+/* Where `path` leads, links followed, as an outside path. 0 or an errno. */
+static int outside_path(const struct sandbox *sandbox, const char *path, char outside[PATH_MAX])
+{
+    int file = inside_open(sandbox, path, O_PATH);
+    if (file < 0)
+        return errno;
+    PATH_OF(link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, outside, PATH_MAX - 1);
+    int error = length < 0 ? errno : 0;
+    outside[length > 0 ? length : 0] = '\0';
+    close(file);
+    return error;
+}
+
 int sandbox_replace_file(struct sandbox *sandbox, const char *path)
 {
+    char old[PATH_MAX];
     size_t size = 0;
     struct stat facts;
-    const char *name = NULL;
-    char *text = sandbox_read(sandbox, path, &size);
-    if (!text)
-        return errno;
-    int parent = inside_open_parent(sandbox, path, &name);
-    int error = parent < 0 ? -parent : 0;
-    if (!error && fstatat(parent, name, &facts, 0) != 0)
-        error = errno;
+    int error = outside_path(sandbox, path, old);
+    char *text = error ? NULL : sandbox_read(sandbox, path, &size);
+    if (!text || stat(old, &facts) != 0)
+        return error ? error : errno;
+    PATH_OF(new, "%s.replacement", old);
+    const struct scenario_file same = {.kind = SCENARIO_FILE, .owner = facts.st_uid, .mode = facts.st_mode & 07777};
+    error = make_regular(AT_FDCWD, new, text, size);
     if (!error)
-        error = make_regular(parent, ".replacement", text, size);
-    const struct scenario_file same = {.kind = SCENARIO_FILE, .owner = error ? 0 : facts.st_uid,
-                                       .mode = error ? 0 : facts.st_mode & 07777};
-    if (!error)
-        error = set_owner_and_mode(parent, ".replacement", &same);
-    if (!error && renameat(parent, ".replacement", parent, name) != 0)
+        error = set_owner_and_mode(AT_FDCWD, new, &same);
+    if (!error && rename(new, old) != 0)
         error = errno;
-    if (parent >= 0)
-        close(parent);
     free(text);
     return error;
 }

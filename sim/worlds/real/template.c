@@ -108,9 +108,9 @@ static bool mkfs_command(const char *type, int64_t size, const char *image, cons
         const char *type;
         const char *argv[ARGUMENTS_MAX];
     } COMMANDS[] = {
-        {"ext4", {"mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"}},
-        {"ext3", {"mkfs.ext3", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"}},
-        {"ext2", {"mkfs.ext2", "-q", "-F", "-E", "lazy_itable_init=0"}},
+        {"ext4", {"mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0"}},
+        {"ext3", {"mkfs.ext3", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0"}},
+        {"ext2", {"mkfs.ext2", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=0"}},
         {"xfs", {"mkfs.xfs", "-q", "-f"}},
         {"btrfs", {"mkfs.btrfs", "-q", "-f"}},
         {"vfat", {"mkfs.vfat"}},

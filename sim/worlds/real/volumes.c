@@ -114,7 +114,7 @@ static int fill_up(const struct sandbox_volume *volume, int64_t left)
     struct statfs facts;
     off_t at = 0;
     for (int rounds = 0; rounds < 64 && fstatfs(file, &facts) == 0; rounds++) {
-        int64_t room = (int64_t)facts.f_bfree * facts.f_bsize - left;
+        int64_t room = (int64_t)facts.f_bavail * facts.f_bsize - left;
         /* Metadata takes some of it, so what does not go in as a whole goes in by halves. */
         while (room >= facts.f_bsize && fallocate(file, 0, at, room) != 0)
             room /= 2;

@@ -156,14 +156,16 @@ static bool start_writer(struct sandbox *sandbox, const struct scenario_workload
     if (file < 0)
         return problem_set(problem, "a writer on %s: %s", given->volume, strerror(errno));
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    writer->pid = sandbox_fork(sandbox);
-    if (writer->pid == 0)
+    /* The writer's own copy of this is 0, and must not become what both see. */
+    pid_t pid = sandbox_fork(sandbox);
+    if (pid == 0)
         write_on(writer, given->kind, process_become(sandbox, null, null, file));
     close(null);
     if (given->kind == SCENARIO_MMAP)
         munmap(mapping, (size_t)FILE_BLOCKS * BLOCK);
     close(file);
-    return writer->pid > 0 || problem_set(problem, "a writer on %s: %s", given->volume, strerror(-writer->pid));
+    writer->pid = pid > 0 ? pid : 0;
+    return pid > 0 || problem_set(problem, "a writer on %s: %s", given->volume, strerror(-pid));
 }
 
 /* ---- The ledger ------------------------------------------------------------------------------------------------- */
@@ -216,11 +218,12 @@ static bool start_ledger(struct sandbox *sandbox, const struct scenario_workload
     const char *const words[] = {SANDBOX_LEDGER, "serve", "--dir", given->volume, "--socket", socket_path, "--acks",
                                  acks + strlen(sandbox->root), "--writers", writers, NULL};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    writer->pid = sandbox_fork(sandbox);
-    if (writer->pid == 0)
+    pid_t pid = sandbox_fork(sandbox);
+    if (pid == 0)
         run_ledger(sandbox, (char *const *)(uintptr_t)words, null);
     close(null);
-    for (int waited_ms = 0; writer->pid > 0 && waited_ms < LEDGER_WAIT_MS; waited_ms++) {
+    writer->pid = pid > 0 ? pid : 0;
+    for (int waited_ms = 0; pid > 0 && waited_ms < LEDGER_WAIT_MS; waited_ms++) {
         if (ask_ledger(sandbox, writer->ledger, answer, sizeof answer))
             return true;
         usleep(1000);
