@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "gate.h"
 #include "sandbox.h"
@@ -43,9 +43,17 @@ void held_let_go(struct play *play, struct held *held); /* NULL: nothing */
 
 /* ---- play.c ----------------------------------------------------------------------------------------------------- */
 
+/* The gate of one step. */
 struct play_gate {
-    int listener;
     struct play_gate *next;
+    int listener;
+    bool left; /* nobody is behind it any more */
+};
+
+/* What is waited for, and whose it is. */
+struct play_source {
+    struct play_gate *gate;
+    struct play_process *process;
 };
 
 struct play {
@@ -53,19 +61,29 @@ struct play {
     const struct world_settings *settings;
     struct outcome *outcome;
     struct sandbox sandbox;
+    struct stat binary; /* quiesce, as seen inside */
     int step;
     int64_t start_us; /* of the clock: the trace's zero */
     int64_t step_start_us;
-    struct play_gate *gates; /* one a step, until its last process has ended */
-    struct play_volume *volumes;     /* play_volumes.c; in the order of the scenario */
-    int operations_done;             /* eventfd: a worker has done what it was given */
-    struct play_process *processes;  /* play_processes.c */
-    struct play_process *agent;      /* of this step; NULL: not started */
-    int agents;                      /* so far */
+    int64_t deadline_us; /* of the scenario */
+
+    struct pollfd *polled; /* rebuilt in each turn */
+    struct play_source *sources;
+    size_t source_count;
+    size_t source_capacity;
+
+    struct play_gate *gates;        /* one a step */
+    struct play_volume *volumes;    /* play_volumes.c; in the order of the scenario */
+    int operations_done;            /* eventfd: a worker has done what it was given */
+    struct play_process *processes; /* play_processes.c; the last one first */
+    struct play_process *agent;     /* of this step */
+    int agents;                     /* so far */
     int guardians;
-    bool agent_ended;                /* of this step: what hangs is let go */
-    struct due_action *due_actions;  /* play_actions.c */
-    int *matches;                    /* lines of this step that matched each action */
+    bool agent_ended;               /* of this step: what hangs is let go */
+    bool ended;                     /* nobody waits for anything any more */
+    bool looked_for_leftovers;      /* since the last thaw */
+    struct due_action *due_actions; /* play_actions.c */
+    int *matches;                   /* lines of this step that matched each action */
 };
 
 int64_t play_now_us(void);
@@ -105,6 +123,7 @@ void play_release_all(struct play *play); /* what would hang for ever, on all vo
 void play_volumes_turn(struct play *play);
 int64_t play_volumes_due_us(const struct play *play); /* when the next delay is over; PLAY_NEVER */
 bool play_volumes_idle(const struct play *play);
+bool play_volume_is_frozen(const struct play *play, const struct sandbox_volume *volume);
 /* Nobody waits any more: what is delayed is dropped, and everything thawed. Bounded in time; tells what hangs. */
 void play_volumes_end(struct play *play);
 
@@ -143,6 +162,9 @@ void play_process_names_itself(struct play *play, struct held *held);
 void play_process_ended(struct play *play, struct play_process *process);
 /* Finds processes that scripts have left behind and nobody knows yet. `script`: of that one only; NULL: of all. */
 void play_find_leftovers(struct play *play, const struct play_process *script);
+bool play_process_is_stopped(const struct play_process *process); /* or has ended */
+/* Who acts because a process died may be seen before its end: takes the ends of all that are about to. */
+void play_settle(struct play *play);
 void play_processes_end(struct play *play);
 
 /* ---- play_actions.c --------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* play_calls.c: what each gated call means. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -125,6 +126,9 @@ static void on_ioctl(struct play *play, struct held *held)
         return;
     }
     bool freezes = (unsigned)held->call.arguments[1] == (unsigned)FIFREEZE;
+    if (freezes && !play->looked_for_leftovers)
+        play_find_leftovers(play, NULL);
+    play->looked_for_leftovers = freezes;
     play_operate(play, held, volume, freezes ? TRACE_FREEZE : TRACE_THAW, play_caller_role(play, held));
 }
 
