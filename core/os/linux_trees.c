@@ -218,7 +218,10 @@ void qz_linux_tree_enter(struct qz_linux *lx, int slot, int cgroup)
 void qz_linux_tree_drop(struct qz_linux *lx, int slot)
 {
     struct qz_linux_tree *tree = &lx->shared->trees[slot];
-    qz_linux_tree_unprepare(lx, atomic_exchange(&tree->attempt, 0));
+    unsigned attempt = atomic_exchange(&tree->attempt, 0);
+    /* While something may be frozen nothing is removed either; the end of all of them comes later. */
+    if (!lx->workers)
+        qz_linux_tree_unprepare(lx, attempt);
     tree->root = 0;
     tree->environment = 0;
     memset(tree->known, 0, sizeof tree->known);

@@ -287,6 +287,27 @@ QZ_TEST(with_volumes_armed_a_child_is_started_from_what_is_there) // nothing is 
     linux_check_close(os);
 }
 
+QZ_TEST(with_volumes_armed_nothing_is_removed_either) // when a child cannot be executed; its control group goes later
+{
+    struct qz_os *os = linux_check_open();
+    struct qz_linux *lx = qz_linux(os);
+    if (!lx->cgroup_base[0]) {
+        linux_check_close(os);
+        check_skip("no cgroup v2 to write to");
+        return;
+    }
+    CHECK_INT(os->ops->volumes_arm(os, 0), 0);
+    char cgroup[PATH_MAX + 16], base[PATH_MAX];
+    snprintf(cgroup, sizeof cgroup, "%s/%u", lx->cgroup_base, lx->spare.attempt);
+    strcpy(base, lx->cgroup_base);
+    CHECK_INT(start(os, "/nonexistent", NULL, "PATH=/bin"), ENOENT);
+    CU_ASSERT(!os->ops->tree_alive(os, 0));
+    CHECK_INT(access(cgroup, F_OK), 0);
+    os->ops->volumes_close(os);
+    linux_check_close(os);
+    CU_ASSERT(access(base, F_OK) != 0);
+}
+
 QZ_TEST(a_command_is_searched_in_the_path_it_is_given)
 {
     struct qz_os *os = linux_check_open();
