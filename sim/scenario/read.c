@@ -281,7 +281,7 @@ static bool read_value(struct reader *reader, const struct key *key, const cJSON
     const cJSON *value; /* what stands for it; texts look for themselves */
     const char *text;
     const cJSON *tree;
-    int64_t number;
+    int64_t number = 0; /* the compiler does not see that it is always read */
     int word;
     if (!matrix_value(reader, item, key->kind != KEY_LINES, &value))
         return false;
