@@ -197,6 +197,7 @@ QZ_TEST(a_left_process_may_go_on_writing_after_the_agents_death)
     struct seen *seen = new_seen();
     pid_t agent = start_agent(seen, agent_with_a_writer);
     kill_agent(agent);
+    SEE(seen->guardian != 0);
     SEE(!linux_check_alive(seen->guardian));
     CU_ASSERT(seen->done);
     CU_ASSERT(seen->drained > 1000000);
