@@ -180,7 +180,7 @@ QZ_TEST(a_config_that_cannot_be_read_is_told) // an oversized one, and one on a 
     struct run *run = run_new(2);
     char *text = malloc(QZ_JSON_SIZE_MAX + 1);
     memset(text, ' ', QZ_JSON_SIZE_MAX + 1);
-    virtual_add_bytes(run->world, RUN_CONFIG, text, QZ_JSON_SIZE_MAX + 1);
+    virtual_add_bytes(run->world, RUN_CONFIG, 0, 0600, text, QZ_JSON_SIZE_MAX + 1);
     virtual_add_file(run->world, OTHER_CONFIG, 0, 0600, "");
     free(text);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);

@@ -90,14 +90,15 @@ static struct node *node_add(struct virtual_world *world, const char *path, enum
     return node;
 }
 
-void virtual_add_bytes(struct virtual_world *world, const char *path, const void *content, size_t size)
+void virtual_add_bytes(struct virtual_world *world, const char *path, uid_t uid, mode_t mode, const void *content,
+                       size_t size)
 {
-    change_content(world, node_add(world, path, QZ_STEP_REGULAR, 0, 0600), content, size);
+    change_content(world, node_add(world, path, QZ_STEP_REGULAR, uid, mode), content, size);
 }
 
 void virtual_add_file(struct virtual_world *world, const char *path, uid_t uid, mode_t mode, const char *content)
 {
-    change_content(world, node_add(world, path, QZ_STEP_REGULAR, uid, mode), content, strlen(content));
+    virtual_add_bytes(world, path, uid, mode, content, strlen(content));
 }
 
 void virtual_add_directory(struct virtual_world *world, const char *path, uid_t uid, mode_t mode)

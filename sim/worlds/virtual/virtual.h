@@ -62,7 +62,8 @@ void virtual_lock_by_other(struct virtual_world *world, int64_t until_us);
 
 /* Missing parents come as directories of root's, 0755. A path that exists is replaced by the new one. */
 void virtual_add_file(struct virtual_world *world, const char *path, uid_t uid, mode_t mode, const char *content);
-void virtual_add_bytes(struct virtual_world *world, const char *path, const void *content, size_t size);
+void virtual_add_bytes(struct virtual_world *world, const char *path, uid_t uid, mode_t mode, const void *content,
+                       size_t size);
 void virtual_add_directory(struct virtual_world *world, const char *path, uid_t uid, mode_t mode);
 void virtual_add_symlink(struct virtual_world *world, const char *path, const char *target);
 void virtual_add_other(struct virtual_world *world, const char *path, uid_t uid, mode_t mode); /* a device, a socket */
@@ -86,6 +87,7 @@ struct virtual_attempt {
     int leftovers;         /* processes that it leaves behind, in sessions of their own; there from its start */
     int64_t leftover_us;   /* how long after the start each of them ends */
     bool leftovers_ignore_term;
+    int64_t leftovers_unkillable_us; /* as unkillable_us, theirs */
     int start_error;    /* errno: it cannot be started */
     bool swapped;       /* the file is replaced by another one just before the start */
     const char *writes; /* a mount point it writes to first: stands still, deaf to signals, while that is frozen */
@@ -108,6 +110,7 @@ struct virtual_volume {
     int freeze_error;
     int freeze_errors;
     int64_t stuck_until_us; /* FIFREEZE does not return (nor fail) before then; 0: is not stuck */
+    bool thaw_passes;       /* a FITHAW meanwhile finds nothing frozen (EINVAL), and does not wait for the FIFREEZE */
     int64_t thaw_us;
     int thaw_error;
     int thaw_errors;

@@ -82,7 +82,10 @@ static void add_file(struct player *player, const struct scenario_file *file)
 {
     switch (file->kind) {
     case SCENARIO_FILE:
-        virtual_add_file(player->world, file->path, file->owner, file->mode, file->text ? file->text : "#!/bin/sh\n");
+        if (file->text)
+            virtual_add_bytes(player->world, file->path, file->owner, file->mode, file->text, file->size);
+        else
+            virtual_add_file(player->world, file->path, file->owner, file->mode, "#!/bin/sh\n");
         break;
     case SCENARIO_DIRECTORY: virtual_add_directory(player->world, file->path, file->owner, file->mode); break;
     case SCENARIO_SYMLINK: virtual_add_symlink(player->world, file->path, file->text); break;
