@@ -217,7 +217,7 @@ static void start_attempt(struct run *run, struct track *track)
     track->deadline_us = track->host_first ? run->host_deadline_us : own_us;
     track->started_us = now_us;
     track->progress_us = now_us + job->config->poll_s * QZ_US_PER_S;
-    track->ended = track->timed_out = false;
+    track->ended = false;
     *job->progress = QZ_SCRIPT_RUNNING;
     int failed = start_child(run, job, attempt);
     if (failed == 0) {
@@ -355,9 +355,8 @@ static int64_t track_deadline(const struct track *track, int64_t now_us)
 
 /* ---- The phase -------------------------------------------------------------------------------------------------- */
 
-static void interrupt(struct run *run, int signal_number)
+static void interrupt(struct run *run)
 {
-    run->signal_number = signal_number;
     run->interrupted = true;
     for (size_t i = 0; i < run->count; i++)
         if (run->tracks[i].stage == STAGE_RUNNING)
@@ -367,9 +366,9 @@ static void interrupt(struct run *run, int signal_number)
 static void note(struct run *run, const struct qz_event *event, bool interruptible)
 {
     if (event->kind == QZ_EVENT_SIGNAL) {
-        if (interruptible && !run->interrupted)
-            interrupt(run, event->value);
         run->signal_number = event->value;
+        if (interruptible)
+            interrupt(run);
     }
     for (size_t i = 0; event->kind == QZ_EVENT_CHILD && i < run->count; i++)
         if (run->tracks[i].job->slot == event->slot && run->tracks[i].stage != STAGE_DONE)

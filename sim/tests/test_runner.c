@@ -292,18 +292,34 @@ QZ_TEST(nothing_is_frozen_beside_the_unkillable) // it could write into the snap
     run_free(run);
 }
 
+QZ_TEST(an_unkillable_leftover_ends_the_retries) // the error is the script's own, and nothing is frozen
+{
+    struct run *run = run_new(2);
+    run_config(run, "\"preScriptNoOfRetries\": 3");
+    RUN_SCRIPT(run, RUN_PRE, {.status = 1, .leftovers = 1, .leftover_us = QZ_NEVER,
+                              .leftovers_unkillable_us = 600 * SECOND});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+    CHECK_INT(virtual_starts_of(run->world, RUN_PRE), 1);
+    CHECK_STRING(run_text(run, "errors.0.detail"), "exit status 1");
+    CHECK_STRING(run_text(run, "errors.1.code"), "FsFreezeFailed");
+    CHECK_INT(run_number(run, "scripts.0.attempts.0.exit_code"), 1);
+    CU_ASSERT_TRUE(run_bool(run, "scripts.0.left_alive"));
+    run_free(run);
+}
+
 QZ_TEST(what_could_not_be_ended_is_no_success) // an interrupted script that is still alive has no exit status
 {
     struct run *run = run_new(2);
     run_config(run, "\"preScriptNoOfRetries\": 3");
-    RUN_SCRIPT(run, RUN_PRE, {.run_us = 600 * SECOND, .ignores_term = true, .unkillable_us = 600 * SECOND});
+    RUN_SCRIPT(run, RUN_PRE, {.status = 1},
+               {.run_us = 600 * SECOND, .ignores_term = true, .unkillable_us = 600 * SECOND});
     virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, SECOND);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
     CHECK_STRING(run_text(run, "code"), "Interrupted");
     CU_ASSERT_TRUE(run_bool(run, "scripts.0.left_alive"));
-    CHECK_STRING(run_text(run, "scripts.0.attempts.0.outcome"), "signaled");
-    CHECK_INT(run_number(run, "scripts.0.attempts.0.signal"), SIGKILL);
-    CU_ASSERT_TRUE(run_is_null(run, "scripts.0.attempts.0.exit_code"));
+    CHECK_STRING(run_text(run, "scripts.0.attempts.1.outcome"), "signaled");
+    CHECK_INT(run_number(run, "scripts.0.attempts.1.signal"), SIGKILL);
+    CU_ASSERT_TRUE(run_is_null(run, "scripts.0.attempts.1.exit_code"));
     run_free(run);
 }
 
@@ -470,6 +486,7 @@ QZ_TEST(a_signal_between_attempts_is_one_between_attempts) // while a failed att
     CHECK_STRING(run_text(run, "code"), "Interrupted");
     CHECK_INT(virtual_starts_of(run->world, RUN_PRE), 1);
     CHECK_INT(run_number(run, "scripts.0.attempts.0.exit_code"), 1);
+    CHECK_INT(run_signaled_us(run, PRE_SLOT, SIGKILL), QZ_RUNNER_GRACE_US);
     CHECK_INT(virtual_alive(run->world), 0);
     run_free(run);
 }

@@ -310,6 +310,21 @@ QZ_TEST(a_slow_plugin_costs_the_others_nothing) // its timeout is its own; its t
     run_free(run);
 }
 
+QZ_TEST(a_verdict_stays) // a script that was given up on and then ends after all has still timed out
+{
+    struct run *run = run_new(2);
+    run_plugins(run, 2, 120, "\"timeoutInSeconds\": 60");
+    run_plugin(run, 0, "\"timeoutInSeconds\": 2");
+    RUN_SCRIPT(run, "/etc/azure/pre0.sh", {.run_us = QZ_NEVER, .unkillable_us = 20 * SECOND});
+    RUN_SCRIPT(run, "/etc/azure/pre1.sh", {.run_us = 30 * SECOND});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+    CHECK_STRING(run_text(run, "scripts.0.attempts.0.outcome"), "timeout");
+    CHECK_INT(run_number(run, "scripts.0.attempts.0.duration_us"),
+              2 * SECOND + QZ_RUNNER_GRACE_US + QZ_RUNNER_KILL_WAIT_US);
+    CU_ASSERT_TRUE(run_bool(run, "scripts.0.left_alive"));
+    run_free(run);
+}
+
 /* ---- Signals ---------------------------------------------------------------------------------------------------- */
 
 QZ_TEST(a_signal_ends_the_trees_of_all_plugins) // who had succeeded is left alone; every post-script runs
@@ -324,6 +339,8 @@ QZ_TEST(a_signal_ends_the_trees_of_all_plugins) // who had succeeded is left alo
     CHECK_INT(run_signaled_us(run, 0, SIGTERM), 2 * SECOND);
     CHECK_INT(run_signaled_us(run, 1, SIGTERM), -1);
     CHECK_INT(run_signaled_us(run, 2, SIGTERM), 2 * SECOND);
+    CHECK_INT(run_number(run, "scripts.0.attempts.0.signal"), SIGTERM);
+    CHECK_INT(run_number(run, "scripts.2.attempts.0.signal"), SIGTERM);
     CHECK_INT(virtual_alive(run->world), 1);
     for (int n = 0; n < 3; n++) {
         char post[64];

@@ -120,6 +120,18 @@ QZ_TEST(a_slow_command_outlives_its_freeze) // the hold limit thaws; with contin
     run_free(run);
 }
 
+QZ_TEST(the_hold_limit_is_the_freezes) // a guardian that is late with its thaw does not cost the command its time
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = 15 * SECOND});
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, 5 * SECOND, 20 * SECOND);
+    CHECK_INT(run_quiesce(run, "run --hold-limit 10 --format json -- " RUN_SNAP), QZ_EXIT_CRASH);
+    CHECK_STRING(run_text(run, "snapshot.outcome"), "taken");
+    CHECK_INT(run_number(run, "snapshot.duration_us"), 15 * SECOND);
+    CU_ASSERT_TRUE(virtual_longest_frozen_us(run->world, RUN_DEV(1)) < 11 * SECOND);
+    run_free(run);
+}
+
 QZ_TEST(a_stuck_command_is_ended) // one hold limit after the freeze was lost: SnapshotTimeout, and no exit status
 {
     struct run *run = run_new(2);
@@ -219,6 +231,18 @@ QZ_TEST(a_signal_ends_the_command) // thawed first, then the command is ended; h
     CHECK_STRING(run_text(run, "freeze.volumes.1.outcome"), "thawed");
     CHECK_STRING(run_variable(run, RUN_POST, 0, "QUIESCE_SNAPSHOT"), "failed");
     CHECK_INT(virtual_alive(run->world), 0);
+    run_free(run);
+}
+
+QZ_TEST(a_signal_is_heard_without_freeze) // when nothing but the command is waited for
+{
+    struct run *run = run_new(2);
+    run_config(run, "\"fsFreezeEnabled\": false");
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = QZ_NEVER});
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGINT, 3 * SECOND);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CHECK_STRING(run_text(run, "code"), "Interrupted");
+    CHECK_INT(run_signaled_us(run, SNAP_SLOT, SIGTERM), 3 * SECOND);
     run_free(run);
 }
 
@@ -338,15 +362,15 @@ QZ_TEST(without_frozen_volumes_none_are_named) // the variable is there, and emp
     run_free(run);
 }
 
-/* What the snapshot command would find at its TMPDIR while it runs. */
-static bool is_there(const struct run *run, enum virtual_op op, const char *path)
+/* What was done with a path, with success; NULL: it was not. */
+static const struct virtual_entry *find_done(const struct run *run, enum virtual_op op, const char *path)
 {
     size_t count;
     const struct virtual_entry *trace = virtual_trace(run->world, &count);
     for (size_t i = 0; i < count; i++)
         if (trace[i].what == op && trace[i].text && strcmp(trace[i].text, path) == 0 && trace[i].result == 0)
-            return true;
-    return false;
+            return &trace[i];
+    return NULL;
 }
 
 QZ_TEST(tmpdir_lies_on_no_frozen_filesystem) // it is made before the freeze, for root alone, and removed at the end
@@ -356,8 +380,10 @@ QZ_TEST(tmpdir_lies_on_no_frozen_filesystem) // it is made before the freeze, fo
     char expected[128];
     snprintf(expected, sizeof expected, VIRTUAL_STATE_DIRECTORY "/tmp-%s", run_text(run, "run_id"));
     CHECK_STRING(run_variable(run, RUN_SNAP, 0, "TMPDIR"), expected);
-    CU_ASSERT_TRUE(is_there(run, VIRTUAL_OP_MAKE_DIRECTORY, expected));
-    CU_ASSERT_TRUE(is_there(run, VIRTUAL_OP_REMOVE, expected));
+    const struct virtual_entry *made = find_done(run, VIRTUAL_OP_MAKE_DIRECTORY, expected);
+    CU_ASSERT_PTR_NOT_NULL(made);
+    CHECK_INT(made ? made->value : -1, 0700);
+    CU_ASSERT_PTR_NOT_NULL(find_done(run, VIRTUAL_OP_REMOVE, expected));
     run_free(run);
 }
 

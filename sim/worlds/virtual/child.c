@@ -123,8 +123,10 @@ static void member_signal(struct member *member, int signal_number)
     struct tree *tree = member->tree;
     int64_t now_us = tree->owner->world->now_us;
     int64_t at_us = time_add(now_us, DEATH_US);
-    int64_t killable_us = time_add(tree->start.at_us, tree->attempt->unkillable_us);
-    if (member == tree->members && killable_us > at_us)
+    bool first = member == tree->members;
+    int64_t unkillable_us = first ? tree->attempt->unkillable_us : tree->attempt->leftovers_unkillable_us;
+    int64_t killable_us = time_add(tree->start.at_us, unkillable_us);
+    if (killable_us > at_us)
         at_us = killable_us;
     if (at_us < member->ends_us || member->ends_us == QZ_NEVER)
         end_at(member, at_us, signal_number);
