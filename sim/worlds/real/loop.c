@@ -19,21 +19,24 @@
 #define DEVICES_MAX 4096
 #define ADD_TRIES 64
 
-/* The numbers of the loop devices that nobody uses. */
-static size_t list_free(int *numbers, size_t capacity)
+static size_t list_devices(int *numbers, size_t capacity)
 {
     DIR *directory = opendir("/sys/block");
     size_t count = 0;
     for (struct dirent *entry = directory ? readdir(directory) : NULL; entry && count < capacity;
          entry = readdir(directory)) {
-        int number = -1;
-        PATH_OF(used, "/sys/block/%s/loop", entry->d_name);
-        if (sscanf(entry->d_name, "loop%d", &number) == 1 && access(used, F_OK) != 0)
-            numbers[count++] = number;
+        if (sscanf(entry->d_name, "loop%d", &numbers[count]) == 1)
+            count++;
     }
     if (directory)
         closedir(directory);
     return count;
+}
+
+static bool is_used(int number)
+{
+    PATH_OF(path, "/sys/block/loop%d/loop", number);
+    return access(path, F_OK) == 0;
 }
 
 static int make_node(int number, const char *node)
@@ -79,10 +82,12 @@ static bool others_were_first(int result)
 static int try_free(int image, const char *name, const char *nodes, int *number)
 {
     static int numbers[DEVICES_MAX];
-    size_t count = list_free(numbers, DEVICES_MAX);
+    size_t count = list_devices(numbers, DEVICES_MAX);
     size_t first = (size_t)getpid() * 7;
     for (size_t i = 0; i < count; i++) {
         *number = numbers[(first + i) % count];
+        if (is_used(*number))
+            continue;
         PATH_OF(node, "%s/loop%d", nodes, *number);
         int result = attach_to(*number, image, name, node);
         if (!others_were_first(result))

@@ -84,9 +84,8 @@ void sandbox_mark(const struct sandbox *sandbox, char mark[MARK_SIZE]);
 
 bool volumes_make(struct sandbox *sandbox, struct problem *problem);
 bool volumes_finish(struct sandbox *sandbox, struct problem *problem); /* after the scenario's files: covers, freezes */
-void volumes_thaw(struct sandbox *sandbox);
-void volumes_release(struct sandbox *sandbox); /* closes the descriptors that keep them mounted */
-void volumes_forget(struct sandbox *sandbox, struct outcome *outcome); /* once their devices are gone */
+bool volumes_thaw(struct sandbox *sandbox); /* false: a thaw hangs; nothing of the volumes may be freed any more */
+void volumes_close(struct sandbox *sandbox, struct outcome *outcome); /* and unmounts the whole root */
 /* Mounts the filesystem on `device` so that a second one with the same identity may be mounted as well. */
 int volume_mount(const char *device, const char *path, const char *type, unsigned long flags);
 

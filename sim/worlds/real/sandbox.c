@@ -148,22 +148,23 @@ void sandbox_close(struct sandbox *sandbox, struct outcome *outcome)
     sandbox_mark(sandbox, mark);
     if (!mark_of_harness(mark, harness))
         return; /* nothing was begun */
-    volumes_thaw(sandbox);
+    bool thawed = volumes_thaw(sandbox);
     sandbox_workload_stop(sandbox);
     if (sandbox->init > 0)
         leftovers_name(sandbox, outcome);
     init_end(sandbox, outcome);
     /* Somebody may have frozen something in his last moment. */
-    volumes_thaw(sandbox);
-    volumes_release(sandbox);
+    thawed = thawed && volumes_thaw(sandbox);
     if (sandbox->settings->keep)
         keep_machine(sandbox);
     close_descriptor(&sandbox->lock);
     close_descriptor(&sandbox->root_directory);
-    umount2(sandbox->root, MNT_DETACH);
-    volumes_forget(sandbox, outcome);
+    if (thawed)
+        volumes_close(sandbox, outcome);
+    else
+        outcome_left(outcome, "a volume whose thaw hangs"); /* its unmounting would hang, too: a sweep has to do it */
     namespaces_leave(sandbox);
     workload_free(sandbox);
-    if (!sandbox->settings->keep)
+    if (thawed && !sandbox->settings->keep)
         remove_tree(sandbox->settings->work);
 }

@@ -4,6 +4,7 @@
 #include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,14 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "parts.h"
 
 #define NEARLY_FULL_LEFT (256 * 1024) /* bytes */
 #define GONE_WAIT_MS 3000
+#define THAW_WAIT_S 10
 
 /* ---- Mounting --------------------------------------------------------------------------------------------------- */
 
@@ -349,12 +352,27 @@ int sandbox_unmount(struct sandbox *sandbox, const char *mount_point)
 
 /* ---- The end ---------------------------------------------------------------------------------------------------- */
 
-void volumes_thaw(struct sandbox *sandbox)
+/* Lower ones first: what hangs above a frozen one goes on then, and can be thawed itself. */
+static void *thaw_all(void *argument)
 {
+    struct sandbox *sandbox = argument;
     for (size_t i = 0; i < sandbox->volume_count; i++) {
         while (sandbox->volumes[i].directory >= 0 && sandbox_thaw(&sandbox->volumes[i]) == 0)
             ;
     }
+    return NULL;
+}
+
+bool volumes_thaw(struct sandbox *sandbox)
+{
+    pthread_t thread;
+    struct timespec deadline;
+    /* In a thread, as a thaw hangs where a freeze does. */
+    if (sandbox->volume_count == 0 || pthread_create(&thread, NULL, thaw_all, sandbox) != 0)
+        return sandbox->volume_count == 0;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += THAW_WAIT_S;
+    return pthread_timedjoin_np(thread, NULL, &deadline) == 0;
 }
 
 /* Is the device still attached, and by this sandbox? */
@@ -375,27 +393,28 @@ static bool is_attached(const struct sandbox *sandbox, const char *loop)
     return ours;
 }
 
-void volumes_release(struct sandbox *sandbox)
-{
-    for (size_t i = 0; i < sandbox->volume_count; i++) {
-        if (sandbox->volumes[i].directory >= 0)
-            close(sandbox->volumes[i].directory);
-        sandbox->volumes[i].directory = -1;
-    }
-}
-
-void volumes_forget(struct sandbox *sandbox, struct outcome *outcome)
+/* Waits until the devices are gone: they let go of their images a moment after they were unmounted. */
+static void await_detached(const struct sandbox *sandbox, struct outcome *outcome)
 {
     int waited_ms = 0;
     for (size_t i = 0; i < sandbox->volume_count; i++) {
         const struct sandbox_volume *volume = &sandbox->volumes[i];
-        while (volume->loop[0] && is_attached(sandbox, volume->loop) && waited_ms < GONE_WAIT_MS) {
+        bool attached = volume->loop[0] && is_attached(sandbox, volume->loop);
+        for (; attached && waited_ms < GONE_WAIT_MS; attached = is_attached(sandbox, volume->loop), waited_ms += 2)
             usleep(2000);
-            waited_ms += 2;
-        }
-        if (waited_ms >= GONE_WAIT_MS && is_attached(sandbox, volume->loop))
+        if (attached)
             outcome_left(outcome, "/dev/%s, the disk of %s", volume->loop, volume->given->mount);
     }
+}
+
+void volumes_close(struct sandbox *sandbox, struct outcome *outcome)
+{
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        if (sandbox->volumes[i].directory >= 0)
+            close(sandbox->volumes[i].directory);
+    }
+    umount2(sandbox->root, MNT_DETACH);
+    await_detached(sandbox, outcome);
     free(sandbox->volumes);
     sandbox->volumes = NULL;
     sandbox->volume_count = 0;

@@ -110,7 +110,7 @@ static void change_directories(int directory, size_t n)
         close(file);
     mkdirat(directory, "directory", 0700);
     renameat(directory, "file", directory, "directory/file");
-    linkat(directory, "directory/file", directory, "link", 0);
+    (void)!linkat(directory, "directory/file", directory, "link", 0);
     unlinkat(directory, "directory/file", 0);
     unlinkat(directory, "directory", AT_REMOVEDIR);
     unlinkat(directory, "link", 0);
