@@ -132,6 +132,8 @@ static void explain_expectations(FILE *out, const struct scenario_expect *expect
     explain_json(&explainer, "the result contains", expect->result);
     explain_json(&explainer, "the snapshot holds", expect->snapshot);
     explain_frozen(&explainer, expect);
+    if (expect->golden)
+        explain_line(&explainer, "the trace is the golden one, beside the file");
     explain_line(&explainer, "and the seven invariants hold");
 }
 

@@ -85,6 +85,9 @@ static const struct key EXPECT[] = {
     {.name = "snapshot", .kind = KEY_MAP, AT(snapshot), .object = &SNAPSHOT_OBJECT,
      .description = "For volumes: what the snapshot holds of them (loop world).",
      .example = "{\"/data\": {\"clean\": true, \"missing\": 0}}"},
+    {.name = "golden", .kind = KEY_FLAG, AT(golden),
+     .description = "The whole trace, without times, is the one in the file NAME.golden beside this one, which `run --update` "
+                    "writes.", .fallback = "false", .example = "true"},
     {.name = NULL},
 };
 
