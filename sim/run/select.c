@@ -3,7 +3,6 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "commands.h"
 #include "put.h"
@@ -50,17 +49,11 @@ static bool read_file(const char *file, void *argument)
     return true;
 }
 
-/* The folder below which names count; without a schema anywhere above, the path itself. The caller frees. */
+/* The folder below which names count: where the schema lies, else ./scenarios. The caller frees. */
 static char *find_root(const char *path)
 {
-    struct stat facts;
     char *root = scenario_find_root(path);
-    if (root)
-        return root;
-    const char *slash = strrchr(path, '/');
-    if (stat(path, &facts) == 0 && S_ISDIR(facts.st_mode))
-        return must(strdup(path));
-    return must(slash ? strndup(path, (size_t)(slash - path)) : strdup("."));
+    return root ? root : must(strdup("scenarios"));
 }
 
 static int read_path(struct reading *reading, const struct options *options, const char *path)
@@ -181,7 +174,7 @@ static void tell_no_name(const struct running *running)
         names[i] = running->set.items[i].name;
     const char *nearest = qz_nearest_word(running->options.filters[0], names);
     fprintf(stderr, "quiesce-sim run: --filter: no name matches \"%s\"%s%s%s; --list prints all\n", running->options.filters[0],
-            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"" : "");
+            nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
     free(names);
 }
 
