@@ -87,8 +87,8 @@ bool qz_linux_stat(pid_t pid, struct qz_linux_stat *out)
     unsigned long long start_time;
     int parent, session;
     if (!rest || sscanf(rest + 1,
-                        " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                        &out->state, &parent, &session, &start_time) != 4)
+                        " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu",
+                        &out->state, &parent, &session, &out->threads, &start_time) != 5)
         return false;
     out->parent = parent;
     out->session = session;
@@ -129,6 +129,16 @@ static bool process_alive(struct qz_os *os, const struct qz_process *process)
     struct qz_linux_stat stat;
     return process->pid > 0 && qz_linux_stat(process->pid, &stat) && stat.start_time == process->start_time &&
            stat.state != 'Z' && stat.state != 'X';
+}
+
+/* The first thread of a killed process is a zombie at once; another one may hang in a system call. */
+static bool process_gone(struct qz_os *os, const struct qz_process *process)
+{
+    (void)os;
+    struct qz_linux_stat stat;
+    if (process->pid <= 0 || !qz_linux_stat(process->pid, &stat) || stat.start_time != process->start_time)
+        return true;
+    return (stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1;
 }
 
 static int process_signal(struct qz_os *os, const struct qz_process *process, int signal_number)
@@ -249,6 +259,7 @@ static const struct qz_os_ops linux_ops = {
     .random_bytes = random_bytes,
     .self = self,
     .process_alive = process_alive,
+    .process_gone = process_gone,
     .process_signal = process_signal,
     .boot_id = qz_linux_boot_id,
     .inspect = qz_linux_inspect,

@@ -142,6 +142,7 @@ struct qz_linux_stat {
     char state;
     pid_t parent;
     pid_t session;
+    int threads;
     uint64_t start_time;
 };
 

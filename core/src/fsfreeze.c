@@ -1,6 +1,7 @@
 #include "fsfreeze.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define RETRY_US 5000 /* between looks at a freeze that a lost peer has under way */
@@ -10,10 +11,11 @@ size_t qz_hold_size(size_t count)
     return sizeof(struct qz_hold) + count * sizeof(struct qz_hold_volume);
 }
 
-void qz_hold_init(struct qz_hold *hold, const struct qz_volume *volumes, size_t count, int64_t freeze_timeout_us,
-                  int64_t hold_limit_us)
+void qz_hold_init(struct qz_hold *hold, const char *run_id, const struct qz_volume *volumes, size_t count,
+                  int64_t freeze_timeout_us, int64_t hold_limit_us)
 {
     memset(hold, 0, qz_hold_size(count));
+    snprintf(hold->run_id, sizeof hold->run_id, "%s", run_id);
     hold->count = (int)count;
     hold->freeze_timeout_us = freeze_timeout_us;
     hold->hold_limit_us = hold_limit_us;
@@ -120,11 +122,8 @@ static void freeze_level(struct qz_freezer *freezer, int level)
 
 static void thaw_volume(struct qz_freezer *freezer, int slot)
 {
-    struct qz_hold_volume *volume = &freezer->hold->volumes[slot];
-    volume->tries++;
     start(freezer, slot, QZ_VOLUME_THAW);
-    /* Once it is begun: until then the agent takes a silent guardian for one that has not done its duty. */
-    volume->state = QZ_HOLD_THAWING_NOW;
+    freezer->hold->volumes[slot].state = QZ_HOLD_THAWING_NOW;
 }
 
 /* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well, since nobody knows how
@@ -211,7 +210,7 @@ static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume,
     volume->error = event->error;
     if (event->error == 0)
         volume->state = QZ_HOLD_THAWED;
-    else if (event->error != EINVAL && volume->tries < QZ_THAW_TRIES)
+    else if (event->error != EINVAL && ++volume->failures < QZ_THAW_TRIES)
         thaw_volume(freezer, event->slot);
     else if (event->error != EINVAL)
         volume->state = QZ_HOLD_THAW_FAILED;

@@ -59,7 +59,7 @@ struct qz_hold_volume {
     int error;        /* errno of what failed */
     bool sync_failed;
     bool may_freeze;  /* FIFREEZE was begun, and nobody has seen what came of it */
-    int tries;        /* of thawing */
+    int failures;     /* of thawing */
     signed char under_way[QZ_DRIVERS]; /* 1 + enum qz_volume_op; 0: nothing */
     int64_t sync_begin_us, sync_end_us;
     int64_t freeze_begin_us, freeze_end_us;
@@ -72,6 +72,7 @@ struct qz_hold {
     atomic_int cause; /* enum qz_hold_cause */
     atomic_int driver; /* enum qz_driver */
     atomic_bool left;  /* the agent is done with it; what is under way is the guardian's alone */
+    char run_id[QZ_RUN_ID_SIZE];
     int count;
     int levels; /* orders are 0…levels-1 */
     int64_t freeze_timeout_us;
@@ -83,8 +84,8 @@ struct qz_hold {
 };
 
 size_t qz_hold_size(size_t count);
-void qz_hold_init(struct qz_hold *hold, const struct qz_volume *volumes, size_t count, int64_t freeze_timeout_us,
-                  int64_t hold_limit_us);
+void qz_hold_init(struct qz_hold *hold, const char *run_id, const struct qz_volume *volumes, size_t count,
+                  int64_t freeze_timeout_us, int64_t hold_limit_us);
 
 bool qz_hold_any(const struct qz_hold *hold, enum qz_hold_volume_state state);
 

@@ -1,21 +1,25 @@
 #include "guardian.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "journal.h"
 
 /* How long a new guardian is waited for. */
 #define READY_WAIT_US (10 * QZ_US_PER_S)
 
-enum tell { TELL_READY = 'r', TELL_FREEZE = 'f', TELL_THAW = 't', TELL_CHANGED = 'c' };
+enum tell { TELL_READY = 'r', TELL_FREEZE = 'f', TELL_THAW = 't', TELL_PING = 'p', TELL_HEARD = 'h', TELL_CHANGED = 'c' };
 
 /* ---- The guardian process --------------------------------------------------------------------------------------- */
 
 struct watch {
+    struct qz_os *os;
+    struct qz_process agent;
     struct qz_freezer freezer;
     enum qz_hold_phase told;
     bool orphaned;  /* the agent is dead */
     bool dismissed; /* the agent needs us no longer */
+    bool late;      /* … but something was not thawed then */
 };
 
 static void guardian_note(struct watch *watch, const struct qz_event *event, bool holding)
@@ -45,6 +49,7 @@ static void guardian_note(struct watch *watch, const struct qz_event *event, boo
         watch->dismissed = true;
         if (holding)
             qz_freezer_thaw(&watch->freezer, QZ_CAUSE_RELEASED);
+        watch->late = holding && !qz_freezer_settled(&watch->freezer);
         break;
     case QZ_EVENT_TIMEOUT:
     case QZ_EVENT_CHILD:
@@ -53,19 +58,20 @@ static void guardian_note(struct watch *watch, const struct qz_event *event, boo
 }
 
 /* Tells the agent of every phase that it may be waiting for. */
-static void tell_change(struct qz_os *os, struct watch *watch, const struct qz_hold *hold)
+static void tell_change(struct watch *watch, const struct qz_hold *hold)
 {
     enum qz_hold_phase phase = (enum qz_hold_phase)(int)hold->phase;
     if (phase == watch->told)
         return;
     watch->told = phase;
     if (phase >= QZ_HOLD_HELD)
-        os->ops->tell_peer(os, TELL_CHANGED);
+        watch->os->ops->tell_peer(watch->os, TELL_CHANGED);
 }
 
 /* Watches the agent, freezes and thaws for it, until it is dead or needs us no longer and nothing is frozen. */
-static void hold_and_watch(struct qz_os *os, struct watch *watch, struct qz_hold *hold)
+static void hold_and_watch(struct watch *watch, struct qz_hold *hold)
 {
+    struct qz_os *os = watch->os;
     for (;;) {
         bool settled = !hold || qz_freezer_settled(&watch->freezer);
         if (settled && (watch->orphaned || watch->dismissed))
@@ -76,17 +82,33 @@ static void hold_and_watch(struct qz_os *os, struct watch *watch, struct qz_hold
         if (!hold)
             continue;
         qz_freezer_advance(&watch->freezer, os->ops->now_us(os));
-        tell_change(os, watch, hold);
+        tell_change(watch, hold);
+        if (event.kind == QZ_EVENT_MESSAGE)
+            os->ops->tell_peer(os, TELL_HEARD); /* … and done */
         if (hold->phase == QZ_HOLD_OVER && qz_freezer_settled(&watch->freezer))
             os->hush = false;
     }
+}
+
+/* What was stuck is thawed: the journal that says otherwise is ours to clear if the agent has left it, or is dead; not
+ * that of a further attempt. */
+static void clear_late(const struct watch *watch, const struct qz_hold *hold)
+{
+    struct qz_os *os = watch->os;
+    struct qz_journal journal;
+    struct qz_error error;
+    if (qz_hold_owes(hold) || (!hold->left && os->ops->process_alive(os, &watch->agent)))
+        return;
+    if (qz_journal_read(os, &journal, &error) == 1 && strcmp(journal.run_id, hold->run_id) == 0)
+        qz_journal_clear(os);
+    qz_journal_free(&journal);
 }
 
 static void guardian_main(struct qz_os *os, void *argument)
 {
     struct qz_guard *guard = argument;
     struct qz_hold *hold = guard->hold;
-    struct watch watch = {.told = QZ_HOLD_IDLE};
+    struct watch watch = {.os = os, .agent = guard->self, .told = QZ_HOLD_IDLE};
     if (hold) {
         qz_freezer_init(&watch.freezer, os, hold, QZ_DRIVER_GUARDIAN);
         if (os->ops->volumes_arm(os, hold->count) != 0)
@@ -94,14 +116,14 @@ static void guardian_main(struct qz_os *os, void *argument)
         os->hush = true;
     }
     os->ops->tell_peer(os, TELL_READY);
-    hold_and_watch(os, &watch, hold);
+    hold_and_watch(&watch, hold);
     os->hush = false;
     if (hold && watch.orphaned)
         os->ops->volumes_close(os); /* a post-script may want to unmount them */
     if (watch.orphaned)
         guard->inherit(os, guard->argument, hold);
-    else if (hold && hold->left && !qz_hold_owes(hold))
-        qz_journal_clear(os);
+    else if (watch.late)
+        clear_late(&watch, hold);
 }
 
 /* ---- The agent's side ------------------------------------------------------------------------------------------- */
@@ -125,8 +147,9 @@ static int await_ready(struct qz_guard *guard)
 int qz_guard_start(struct qz_guard *guard)
 {
     struct qz_os *os = guard->os;
-    guard->taken_over = false;
-    guard->expected = QZ_HOLD_IDLE;
+    os->ops->self(os, &guard->self);
+    guard->taken_over = guard->thaw_told = false;
+    guard->answer_us = QZ_NEVER;
     int failed = guard->hold ? os->ops->volumes_arm(os, guard->hold->count) : 0;
     if (failed == 0)
         failed = os->ops->guard(os, guardian_main, guard);
@@ -144,12 +167,12 @@ static void take_over(struct qz_guard *guard, enum qz_hold_cause cause)
     qz_freezer_take_over(&guard->own, cause);
 }
 
-/* Tells the guardian something; it should be in phase `expected`, or beyond, soon. */
-static void tell(struct qz_guard *guard, enum tell what, enum qz_hold_phase expected)
+/* Tells the guardian something, which it does and answers at once if it is there. */
+static void tell(struct qz_guard *guard, enum tell what)
 {
     guard->os->ops->tell_peer(guard->os, (int)what);
-    guard->expected = expected;
-    guard->react_us = guard->os->ops->now_us(guard->os) + QZ_GUARDIAN_PATIENCE_US;
+    guard->answer_us = guard->os->ops->now_us(guard->os) + QZ_GUARDIAN_PATIENCE_US;
+    guard->thaw_told = guard->thaw_told || what == TELL_THAW;
 }
 
 static bool held(const struct qz_guard *guard)
@@ -160,10 +183,14 @@ static bool held(const struct qz_guard *guard)
 bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
 {
     struct qz_hold *hold = guard->hold;
-    if (event->kind == QZ_EVENT_SIGNAL) {
+    guard->quiet = event->kind == QZ_EVENT_TIMEOUT;
+    if (event->kind == QZ_EVENT_MESSAGE) {
+        guard->heard_us = guard->os->ops->now_us(guard->os);
+        guard->answer_us = QZ_NEVER;
+    } else if (event->kind == QZ_EVENT_SIGNAL) {
         guard->signal_number = event->value;
         if (hold && !guard->taken_over && hold->phase < QZ_HOLD_HELD)
-            tell(guard, TELL_THAW, QZ_HOLD_THAWING);
+            tell(guard, TELL_THAW);
     } else if (event->kind == QZ_EVENT_PEER_LOST) {
         guard->present = false;
         if (hold && !guard->taken_over && (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold)))
@@ -176,34 +203,26 @@ bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
     return hold && !held(guard);
 }
 
-/* By when a guardian that is alive has done what is due while it thaws. A FITHAW may take long; to have begun it does not; and what was being frozen may be so since. */
-static int64_t thawing_deadline(const struct qz_hold *hold)
+/* When the guardian goes on to the next phase; 0: it should have by now, or nobody can say, and is asked now and then. */
+static int64_t due(const struct qz_guard *guard, int64_t now_us)
 {
-    int64_t begun_us = hold->thaw_begin_us + hold->levels * QZ_THAW_LEVEL_WAIT_US;
-    int64_t over_us = hold->thaw_begin_us + QZ_THAW_WAIT_US;
-    int64_t frozen_us = qz_hold_freezing_deadline(hold);
-    if (qz_hold_any(hold, QZ_HOLD_FROZEN) || (qz_hold_any(hold, QZ_HOLD_FREEZING_NOW) && frozen_us < begun_us))
-        return begun_us;
-    return qz_hold_any(hold, QZ_HOLD_FREEZING_NOW) && frozen_us < over_us ? frozen_us : over_us;
-}
-
-/* The same in any phase. */
-static int64_t phase_deadline(const struct qz_hold *hold)
-{
+    const struct qz_hold *hold = guard->hold;
+    int64_t soonest_us = now_us + hold->hold_limit_us; /* the hold limit, should the freeze begin this moment */
+    if (guard->thaw_told)
+        return 0;
     switch ((enum qz_hold_phase)hold->phase) {
     case QZ_HOLD_SYNCING:
-        return hold->freeze_deadline_us;
+        return hold->freeze_deadline_us < soonest_us ? hold->freeze_deadline_us : soonest_us;
     case QZ_HOLD_FREEZING:
         return qz_hold_freezing_deadline(hold);
     case QZ_HOLD_HELD:
         return hold->hold_deadline_us;
-    case QZ_HOLD_THAWING:
-        return thawing_deadline(hold);
     case QZ_HOLD_IDLE:
+    case QZ_HOLD_THAWING:
     case QZ_HOLD_OVER:
         break;
     }
-    return QZ_NEVER;
+    return 0;
 }
 
 int64_t qz_guard_deadline(const struct qz_guard *guard)
@@ -213,17 +232,20 @@ int64_t qz_guard_deadline(const struct qz_guard *guard)
         return QZ_NEVER;
     if (guard->taken_over)
         return qz_freezer_deadline(&guard->own);
-    int64_t due_us = phase_deadline(hold);
-    if (due_us != QZ_NEVER)
-        due_us += QZ_GUARDIAN_PATIENCE_US;
-    return hold->phase < (int)guard->expected && guard->react_us < due_us ? guard->react_us : due_us;
+    if (hold->phase == QZ_HOLD_OVER)
+        return QZ_NEVER;
+    if (guard->answer_us != QZ_NEVER)
+        return guard->answer_us;
+    int64_t due_us = due(guard, guard->os->ops->now_us(guard->os));
+    int64_t asked_us = guard->heard_us + QZ_GUARDIAN_PATIENCE_US;
+    return due_us > asked_us ? due_us : asked_us;
 }
 
 static enum qz_hold_cause silence_cause(const struct qz_guard *guard)
 {
     if (!held(guard))
         return QZ_CAUSE_TIMEOUT;
-    return guard->expected == QZ_HOLD_THAWING ? QZ_CAUSE_ASKED : QZ_CAUSE_LIMIT;
+    return guard->thaw_told ? QZ_CAUSE_ASKED : QZ_CAUSE_LIMIT;
 }
 
 bool qz_guard_look(struct qz_guard *guard)
@@ -233,7 +255,9 @@ bool qz_guard_look(struct qz_guard *guard)
     int64_t now_us = guard->os->ops->now_us(guard->os);
     if (guard->taken_over)
         qz_freezer_advance(&guard->own, now_us);
-    else if (now_us >= qz_guard_deadline(guard))
+    else if (guard->quiet && now_us >= qz_guard_deadline(guard) && guard->answer_us == QZ_NEVER)
+        tell(guard, TELL_PING);
+    else if (guard->quiet && now_us >= qz_guard_deadline(guard))
         take_over(guard, silence_cause(guard));
     return !held(guard);
 }
@@ -252,7 +276,7 @@ static void await(struct qz_guard *guard, enum qz_hold_phase phase)
 
 bool qz_guard_freeze(struct qz_guard *guard)
 {
-    tell(guard, TELL_FREEZE, QZ_HOLD_SYNCING);
+    tell(guard, TELL_FREEZE);
     await(guard, QZ_HOLD_HELD);
     if (held(guard))
         return true;
@@ -263,7 +287,7 @@ bool qz_guard_freeze(struct qz_guard *guard)
 void qz_guard_thaw(struct qz_guard *guard)
 {
     if (held(guard))
-        tell(guard, TELL_THAW, QZ_HOLD_THAWING);
+        tell(guard, TELL_THAW);
     await(guard, QZ_HOLD_OVER);
 }
 

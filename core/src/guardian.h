@@ -14,7 +14,8 @@
 #include "fsfreeze.h"
 #include "quiesce/os.h"
 
-/* How long past its time the agent lets a silent guardian be before it thaws by itself. */
+/* How long a guardian may take to answer before the agent thaws by itself. It is asked whenever it is told something,
+ * and when it has not done what is due. */
 #define QZ_GUARDIAN_PATIENCE_US 250000
 
 /* What a guardian does after the agent's death, when everything is thawed, or cannot be. `hold` NULL: it had none. */
@@ -26,10 +27,13 @@ struct qz_guard {
     struct qz_hold *hold;
     qz_inherit inherit;
     void *argument;
-    struct qz_freezer own;       /* used only when the agent has to thaw by itself */
-    enum qz_hold_phase expected; /* what the guardian was told last leads at least to this phase … */
-    int64_t react_us;            /* … by then */
-    bool present;                /* a guardian was started, and has not been seen to be lost */
+    struct qz_process self; /* the agent */
+    struct qz_freezer own; /* used only when the agent has to thaw by itself */
+    int64_t heard_us;      /* when the guardian was last heard */
+    int64_t answer_us;     /* by when it must answer; QZ_NEVER: it owes no answer */
+    bool quiet;            /* nothing had happened when we looked last */
+    bool thaw_told;
+    bool present;          /* a guardian was started, and has not been seen to be lost */
     bool taken_over;
     int signal_number; /* a signal that came while we waited; 0: none */
 };

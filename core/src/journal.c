@@ -14,6 +14,8 @@
 
 #define INTEGER_MAX 9007199254740991.0 /* the largest that survives JSON: 2^53 - 1 */
 #define RECOVER_WAIT_US (10 * QZ_US_PER_S)
+#define LOOK_US 20000 /* between looks whether a dead run's FIFREEZE has come to its end */
+#define THAW_TRIES 3
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
@@ -265,85 +267,149 @@ void qz_journal_free(struct qz_journal *journal)
 
 /* ---- Recovery --------------------------------------------------------------------------------------------------- */
 
-static void add_failure(struct qz_error_list *errors, const struct qz_journal_volume *volume, const char *cause)
+/* "MOUNT (DEVICE): STATE: CAUSE" */
+static void add_failure(struct qz_error_list *errors, const struct qz_journal_volume *volume, const char *state,
+                        const char *cause)
 {
     struct qz_error error;
-    qz_error_set(&error, QZ_E_THAW_FAILED, "%s (%s): still frozen: %s", volume->mount, volume->device, cause);
+    qz_error_set(&error, QZ_E_THAW_FAILED, "%s (%s): %s: %s", volume->mount, volume->device, state, cause);
     qz_error_detail(&error, "%s", cause);
     error.phase = QZ_PHASE_THAW;
     error.path = volume->mount;
     qz_error_list_add(errors, &error);
 }
 
-/* Thaws the volumes that are open (by slot); all at once, since a thaw may have to wait for that of a lower volume. */
-static size_t thaw_opened(struct qz_os *os, const struct qz_journal *journal, bool *open, bool *thawed,
-                          struct qz_error_list *errors)
+static void add_still_frozen(struct qz_error_list *errors, const struct qz_journal_volume *volume, const char *cause)
 {
-    size_t count = 0, waiting = 0;
-    for (size_t i = 0; i < journal->volume_count; i++) {
-        if (!open[i])
-            continue;
-        os->ops->volume_start(os, (int)i, QZ_VOLUME_THAW);
-        waiting++;
-    }
-    int64_t deadline_us = os->ops->now_us(os) + RECOVER_WAIT_US;
-    while (waiting > 0) {
-        struct qz_event event;
-        os->ops->wait(os, deadline_us, &event);
-        if (event.kind == QZ_EVENT_TIMEOUT)
-            break;
-        if (event.kind != QZ_EVENT_VOLUME)
-            continue;
-        waiting--;
-        open[event.slot] = false;
-        if (event.error == 0) {
-            count++;
-            if (thawed)
-                thawed[event.slot] = true;
-        } else if (event.error != EINVAL) {
-            add_failure(errors, &journal->volumes[event.slot], strerror(event.error));
-        }
-    }
-    for (size_t i = 0; i < journal->volume_count; i++)
-        if (open[i])
-            add_failure(errors, &journal->volumes[i], "FITHAW has not returned");
-    return count;
+    add_failure(errors, volume, "still frozen", cause);
 }
 
-/* Opens what there still is of the journal's volumes and makes ready to thaw them. Returns how many are open. */
-static size_t open_volumes(struct qz_os *os, const struct qz_journal *journal, bool *open, struct qz_error_list *errors)
+/* A volume on its way to be thawed. */
+struct recovery {
+    bool open; /* … and the thaw has come to no end yet */
+    bool under_way;
+    int failures;
+    int64_t next_us; /* not to be tried before */
+};
+
+struct thawing {
+    struct qz_os *os;
+    const struct qz_journal *journal;
+    struct recovery *list; /* by volume */
+    size_t open_count;
+    bool *thawed; /* as of qz_journal_thaw */
+    size_t count; /* thawed so far */
+    struct qz_error_list *errors;
+};
+
+/* Opens what there still is of the journal's volumes and makes ready to thaw them. */
+static void open_volumes(struct thawing *thawing)
 {
-    size_t opened = 0;
+    struct qz_os *os = thawing->os;
+    const struct qz_journal *journal = thawing->journal;
     for (size_t i = 0; i < journal->volume_count; i++) {
         int failed = os->ops->volume_recover(os, (int)i, journal->volumes[i].mount, journal->volumes[i].dev);
-        open[i] = failed == 0;
-        opened += open[i];
+        thawing->list[i].open = failed == 0;
+        thawing->open_count += failed == 0;
         if (failed && failed != ENOENT)
-            add_failure(errors, &journal->volumes[i], strerror(failed));
+            add_still_frozen(thawing->errors, &journal->volumes[i], strerror(failed));
     }
-    int failed = opened > 0 ? os->ops->volumes_arm(os, (int)journal->volume_count) : 0;
+    int failed = thawing->open_count > 0 ? os->ops->volumes_arm(os, (int)journal->volume_count) : 0;
     if (!failed)
-        return opened;
+        return;
     for (size_t i = 0; i < journal->volume_count; i++)
-        if (open[i])
-            add_failure(errors, &journal->volumes[i], strerror(failed));
-    return 0;
+        if (thawing->list[i].open)
+            add_still_frozen(thawing->errors, &journal->volumes[i], strerror(failed));
+    thawing->open_count = 0;
+}
+
+/* Was this process killed in a system call that has not returned? Then its FIFREEZE may still take effect. */
+static bool lingers(struct qz_os *os, const struct qz_process *process)
+{
+    return !os->ops->process_alive(os, process) && !os->ops->process_gone(os, process);
+}
+
+static void note(struct thawing *thawing, const struct qz_event *event)
+{
+    struct qz_os *os = thawing->os;
+    const struct qz_journal *journal = thawing->journal;
+    struct recovery *recovery = &thawing->list[event->slot];
+    bool thawed = event->error == 0, not_frozen = event->error == EINVAL;
+    recovery->under_way = false;
+    if (not_frozen && (lingers(os, &journal->guardian) || lingers(os, &journal->agent))) {
+        recovery->next_us = os->ops->now_us(os) + LOOK_US;
+        return;
+    }
+    if (!thawed && !not_frozen && ++recovery->failures < THAW_TRIES)
+        return;
+    recovery->open = false;
+    thawing->open_count--;
+    thawing->count += thawed;
+    if (!thawed && !not_frozen)
+        add_still_frozen(thawing->errors, &journal->volumes[event->slot], strerror(event->error));
+    else if (thawing->thawed)
+        thawing->thawed[event->slot] = thawed;
+}
+
+/* Starts every thaw that is due; all at once, since a thaw may have to wait for that of a lower volume. Returns when the
+ * next one is due, or `deadline_us`. */
+static int64_t start_due(struct thawing *thawing, int64_t now_us, int64_t deadline_us)
+{
+    int64_t next_us = deadline_us;
+    for (size_t i = 0; i < thawing->journal->volume_count; i++) {
+        struct recovery *recovery = &thawing->list[i];
+        if (!recovery->open || recovery->under_way)
+            continue;
+        if (recovery->next_us <= now_us) {
+            recovery->under_way = true;
+            thawing->os->ops->volume_start(thawing->os, (int)i, QZ_VOLUME_THAW);
+        } else if (recovery->next_us < next_us) {
+            next_us = recovery->next_us;
+        }
+    }
+    return next_us;
+}
+
+/* What came to no end in time. */
+static void add_unended(struct thawing *thawing)
+{
+    for (size_t i = 0; thawing->open_count > 0 && i < thawing->journal->volume_count; i++) {
+        const struct qz_journal_volume *volume = &thawing->journal->volumes[i];
+        if (thawing->list[i].open && thawing->list[i].under_way)
+            add_still_frozen(thawing->errors, volume, "FITHAW has not returned");
+        else if (thawing->list[i].open)
+            add_failure(thawing->errors, volume, "not frozen, but may still become so",
+                        "a system call of the killed quiesce has not returned; thaw again when it has");
+    }
+}
+
+static void thaw_opened(struct thawing *thawing)
+{
+    struct qz_os *os = thawing->os;
+    int64_t now_us = os->ops->now_us(os), deadline_us = now_us + RECOVER_WAIT_US;
+    for (; thawing->open_count > 0 && now_us < deadline_us; now_us = os->ops->now_us(os)) {
+        struct qz_event event;
+        os->ops->wait(os, start_due(thawing, now_us, deadline_us), &event);
+        if (event.kind == QZ_EVENT_VOLUME)
+            note(thawing, &event);
+    }
+    add_unended(thawing);
 }
 
 size_t qz_journal_thaw(struct qz_os *os, const struct qz_journal *journal, bool *thawed, struct qz_error_list *errors)
 {
-    size_t count = 0;
-    bool *open = calloc(journal->volume_count + 1, sizeof *open);
-    if (!open) {
+    struct thawing thawing = {.os = os, .journal = journal, .thawed = thawed, .errors = errors};
+    thawing.list = calloc(journal->volume_count + 1, sizeof *thawing.list);
+    if (!thawing.list) {
         for (size_t i = 0; i < journal->volume_count; i++)
-            add_failure(errors, &journal->volumes[i], strerror(ENOMEM));
+            add_still_frozen(errors, &journal->volumes[i], strerror(ENOMEM));
         return 0;
     }
-    if (open_volumes(os, journal, open, errors) > 0)
-        count = thaw_opened(os, journal, open, thawed, errors);
+    open_volumes(&thawing);
+    thaw_opened(&thawing);
     os->ops->volumes_close(os);
-    free(open);
-    return count;
+    free(thawing.list);
+    return thawing.count;
 }
 
 size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, struct qz_error_list *errors)

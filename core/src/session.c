@@ -228,15 +228,6 @@ struct attempt_end {
     bool last;             /* a signal came, or a process that should have ended is alive: no further attempt */
 };
 
-/* Is a process alive that should have been ended? */
-static bool is_haunted(const struct qz_session *session)
-{
-    const struct qz_os_ops *ops = session->os->ops;
-    bool snapshot_ended = session->result->snapshot.outcome == QZ_SNAPSHOT_TAKEN ||
-                          session->result->snapshot.outcome == QZ_SNAPSHOT_NOT_TAKEN;
-    return qz_session_left_alive(session) || (!snapshot_ended && ops->tree_alive(session->os, session->snapshot.slot));
-}
-
 /* One attempt of the whole way. */
 static struct attempt_end run_once(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
 {
@@ -269,11 +260,14 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
     session.facts.snapshot = result->snapshot.outcome;
     conclude(&session);
     qz_snapshot_clean(&session.snapshot);
-    end.last = session.signal_number != 0 || is_haunted(&session);
-    if (session.last_hold && qz_hold_owes(session.last_hold))
+    end.last = session.signal_number != 0 || session.result->snapshot.left_alive ||
+               qz_session_left_alive(&session);
+    if (session.last_hold && qz_hold_owes(session.last_hold)) {
         end.owing = session.last_hold;
-    else
+        qz_session_journal(&session, false); /* the post-scripts are not owed any more */
+    } else {
         qz_journal_clear(os); /* while there is a guardian: killed after it has gone, we would leave a journal */
+    }
     qz_guard_end(&session.guard);
     return end;
 }
@@ -365,6 +359,8 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
             add_interrupted(result, signal_number);
             break;
         }
+        if (end.owing && qz_hold_owes(end.owing))
+            break; /* the journal tells of what is frozen still, or may become so, and must go on to */
         qz_result_free(result);
         *result = (struct qz_result){.command = command, .attempt = attempt + 1, .attempts = attempts};
     }

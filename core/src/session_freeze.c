@@ -103,8 +103,8 @@ static bool prepare_hold(struct qz_session *session)
     guard->hold = session->os->ops->share(session->os, qz_hold_size(count));
     if (!guard->hold)
         return false;
-    qz_hold_init(guard->hold, session->result->volumes, count, session->options->freeze_timeout_us,
-                 session->options->hold_limit_us);
+    qz_hold_init(guard->hold, session->result->run_id, session->result->volumes, count,
+                 session->options->freeze_timeout_us, session->options->hold_limit_us);
     return true;
 }
 

@@ -170,8 +170,7 @@ static void end_command(struct qz_snapshot *snapshot, struct qz_guard *guard, st
     struct qz_os *os = snapshot->os;
     struct qz_snapshot_result *result = snapshot->result;
     int64_t kill_us = os->ops->now_us(os) + QZ_RUNNER_GRACE_US;
-    int64_t give_up_us = kill_us + QZ_RUNNER_KILL_WAIT_US;
-    bool killed = false;
+    int64_t give_up_us = QZ_NEVER;
     os->ops->tree_signal(os, snapshot->slot, SIGTERM);
     while (!course->ended || os->ops->tree_alive(os, snapshot->slot)) {
         int64_t now_us = os->ops->now_us(os);
@@ -181,9 +180,9 @@ static void end_command(struct qz_snapshot *snapshot, struct qz_guard *guard, st
                 note_end(snapshot, course, &(struct qz_child_end){.signaled = true, .status = SIGKILL});
             return;
         }
-        if (now_us >= kill_us && !killed) {
+        if (now_us >= kill_us && give_up_us == QZ_NEVER) {
             os->ops->tree_signal(os, snapshot->slot, SIGKILL);
-            killed = true;
+            give_up_us = now_us + QZ_RUNNER_KILL_WAIT_US;
         }
         struct qz_event event;
         os->ops->wait(os, now_us + TREE_LOOK_US, &event);

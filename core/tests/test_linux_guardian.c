@@ -388,11 +388,15 @@ QZ_TEST(a_guardian_killed_in_a_freeze_that_hangs_is_lost_at_once_and_gone_later)
     struct qz_os *os = linux_check_open();
     struct qz_process guardian;
     struct qz_event event;
+    struct qz_os *other = qz_linux_open(os->ops->state_directory(os));
     open_volumes(os, &volumes);
+    CHECK_INT(os->ops->lock(os), 0);
     CHECK_INT(os->ops->guard(os, hang, seen), 0);
+    qz_linux_close_fd(&qz_linux(os)->lock);
     SEE(seen->ready);
     CU_ASSERT(seen->done);
     os->ops->guardian(os, &guardian);
+    CHECK_INT(other->ops->lock(other), EWOULDBLOCK);
     int64_t killed_us = os->ops->now_us(os);
     kill(guardian.pid, SIGKILL);
     CU_ASSERT(linux_check_await(os, QZ_EVENT_PEER_LOST, SOON_US, &event));
@@ -400,8 +404,13 @@ QZ_TEST(a_guardian_killed_in_a_freeze_that_hangs_is_lost_at_once_and_gone_later)
     printf("a guardian killed in a freeze that hangs is noticed after %lld us\n", (long long)lost_us);
     CU_ASSERT(lost_us < 100000);
     CU_ASSERT(!os->ops->peer_gone(os));
+    SEE(!os->ops->process_alive(os, &guardian));
+    CU_ASSERT(!os->ops->process_gone(os, &guardian));
+    SEE(other->ops->lock(other) == 0); /* so that what it has frozen can be thawed */
+    qz_linux_close(other);
     loop_volumes_thaw(&volumes);
     SEE(os->ops->peer_gone(os));
+    CU_ASSERT(os->ops->process_gone(os, &guardian));
     linux_check_close(os);
     loop_volumes_remove(&volumes);
     munmap(seen, sizeof *seen);

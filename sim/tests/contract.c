@@ -493,17 +493,23 @@ static void leave_early(struct qz_os *os, void *argument)
     os->ops->tell_peer(os, 42);
 }
 
-QZ_TEST(a_lost_guardian_is_noticed) // PEER_LOST, once, after what it had said; then peer_gone
+QZ_TEST(a_lost_guardian_is_noticed) // PEER_LOST, once, after what it had said; then it is gone
 {
     struct qz_os *os = contract->os;
+    struct qz_process self, guardian;
     struct qz_event event = {0};
     CHECK_INT(os->ops->guard(os, leave_early, NULL), 0);
+    os->ops->self(os, &self);
+    os->ops->guardian(os, &guardian);
+    CU_ASSERT_FALSE(os->ops->process_gone(os, &self));
+    CU_ASSERT_FALSE(os->ops->process_gone(os, &guardian));
     CU_ASSERT_TRUE(await(os, QZ_EVENT_MESSAGE, &event));
     CHECK_INT(event.value, 42);
     CU_ASSERT_TRUE(await(os, QZ_EVENT_PEER_LOST, &event));
     os->ops->wait(os, os->ops->now_us(os) + 20000, &event);
     CHECK_INT(event.kind, QZ_EVENT_TIMEOUT);
     CU_ASSERT_TRUE(os->ops->peer_gone(os));
+    CU_ASSERT_TRUE(os->ops->process_gone(os, &guardian));
     os->ops->tell_peer(os, 1);
     os->ops->dismiss(os);
 }

@@ -20,7 +20,7 @@ struct digest {
     bool post_succeeded;
     bool agent_killed;
     bool guardian_killed;
-    bool hangs;     /* a FIFREEZE never returned */
+    bool hangs;     /* an operation on a volume never returned */
     bool abandoned; /* a killed process's FIFREEZE took effect when nobody waited for it any more */
     bool left; /* somebody is stopped for ever, or waits for what never returns */
 };
@@ -81,20 +81,19 @@ static void read_hold(struct digest *digest, int64_t hold_us)
 static bool is_abandoned(const struct digest *digest, size_t place)
 {
     const struct virtual_entry *frozen = &digest->trace[place];
-    size_t closed = digest->count, seen = digest->count;
-    for (size_t i = digest->count; i-- > 0;)
-        if (digest->trace[i].what == VIRTUAL_OP_WAIT && digest->trace[i].role == VIRTUAL_AGENT &&
-            digest->trace[i].result == QZ_EVENT_PEER_LOST)
-            seen = i;
+    size_t closed = digest->count, killed = digest->count;
     for (size_t i = 0; i < digest->count; i++) {
         const struct virtual_entry *entry = &digest->trace[i];
         if (entry->what == VIRTUAL_OP_VOLUMES_CLOSE && entry->role == VIRTUAL_AGENT && i < closed)
             closed = i;
-        if (entry->what != VIRTUAL_DID_KILLED || entry->role != frozen->role || entry->ordinal != frozen->ordinal)
-            continue;
-        return place < i ? closed < place : closed < seen || frozen->at_us > entry->at_us + WAITED_US;
+        if (entry->what == VIRTUAL_DID_KILLED && entry->role == frozen->role && entry->ordinal == frozen->ordinal)
+            killed = i;
+        bool seen = entry->what == VIRTUAL_OP_WAIT && entry->role == VIRTUAL_AGENT &&
+                    entry->result == QZ_EVENT_PEER_LOST && i > killed;
+        if (seen && i < closed)
+            return frozen->at_us > digest->trace[killed].at_us + WAITED_US;
     }
-    return false;
+    return killed < digest->count && closed < digest->count && (place > killed || closed < place);
 }
 
 static struct digest read_trace(const struct run *run, const struct oracle_terms *terms)
@@ -103,7 +102,7 @@ static struct digest read_trace(const struct run *run, const struct oracle_terms
     digest.trace = virtual_trace(run->world, &digest.count);
     digest.snapshot_start = digest.snapshot_end = digest.count;
     digest.left = run->end != VIRTUAL_OVER;
-    int freezes = 0;
+    int under_way = 0;
     for (size_t i = 0; i < digest.count; i++) {
         const struct virtual_entry *entry = &digest.trace[i];
         read_scripts(&digest, entry, i);
@@ -113,10 +112,9 @@ static struct digest read_trace(const struct run *run, const struct oracle_terms
         }
         if (entry->what == VIRTUAL_DID_FROZEN)
             digest.abandoned = digest.abandoned || is_abandoned(&digest, i);
-        if (entry->value == QZ_VOLUME_FREEZE)
-            freezes += entry->what == VIRTUAL_OP_VOLUME_START ? 1 : entry->what == VIRTUAL_DID_OPERATION_ENDS ? -1 : 0;
+        under_way += entry->what == VIRTUAL_OP_VOLUME_START ? 1 : entry->what == VIRTUAL_DID_OPERATION_ENDS ? -1 : 0;
     }
-    digest.hangs = freezes > 0;
+    digest.hangs = under_way > 0;
     if (terms->hold_us > 0)
         read_hold(&digest, terms->hold_us);
     return digest;
@@ -260,6 +258,22 @@ static bool is_unknown(const struct digest *digest, const struct virtual_entry *
     return false;
 }
 
+/* Was this process held up between deciding to thaw this slot, and thawing it? */
+static bool was_held_up(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
+{
+    const struct virtual_entry *before = NULL, *last = NULL;
+    for (size_t i = 0; i < place; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (!same_process(entry, thawer))
+            continue;
+        if (entry->what == VIRTUAL_OP_VOLUME_START && entry->value == QZ_VOLUME_THAW &&
+            dev_of_slot(digest, entry->slot, i) == dev)
+            last = before;
+        before = entry;
+    }
+    return last && (last->what == VIRTUAL_DID_CONTINUED || last->what == VIRTUAL_DID_DELAYED);
+}
+
 static const char *judge_foreign(const struct digest *digest)
 {
     enum virtual_role owner[ORACLE_VOLUMES_MAX + 1] = {0};
@@ -271,7 +285,7 @@ static const char *judge_foreign(const struct digest *digest)
             if (entry->what == VIRTUAL_DID_FROZEN)
                 owner[n] = entry->role;
             else if (entry->what == VIRTUAL_DID_THAWED && by_us(entry) && owner[n] == VIRTUAL_WORLD &&
-                     !is_unknown(digest, entry, RUN_DEV(n), i))
+                     !is_unknown(digest, entry, RUN_DEV(n), i) && !was_held_up(digest, entry, RUN_DEV(n), i))
                 return "somebody else's freeze was thawed";
         }
     }
@@ -429,7 +443,7 @@ static const char *judge_end(struct run *run, const struct digest *digest, const
     if (both_killed && !terms->thaw_fails && !digest->hangs)
         return recover(run, terms->recovery);
     bool awaited = digest->guardian_killed && terms->late; /* a FIFREEZE that nobody waits for any more */
-    bool excused = digest->left || terms->thaw_fails || terms->no_journal || awaited;
+    bool excused = digest->left || terms->thaw_fails || terms->no_journal || awaited || digest->hangs;
     return *virtual_journal(run->world) && !excused ? "a journal is left" : NULL;
 }
 

@@ -381,7 +381,7 @@ QZ_TEST(a_volume_that_stays_frozen_is_told) // the others are thawed; the journa
 {
     struct virtual_world *world = world_with_two();
     struct rescue rescue = {.count = 2, .devs = {DATA, UPPER}};
-    virtual_set_volume(world, DATA, &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 1});
+    virtual_set_volume(world, DATA, &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 3});
     CHECK_INT(virtual_run(world, freeze_all, &rescue), VIRTUAL_OVER);
     CHECK_INT(virtual_run(world, recover_all, &rescue), VIRTUAL_OVER);
     CHECK_INT(rescue.thawed, 1);

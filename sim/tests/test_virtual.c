@@ -444,25 +444,30 @@ QZ_TEST(a_run_is_over_when_its_freezes_are) // also when both were killed: the v
     virtual_free(world);
 }
 
-static void try_lock(struct qz_os *os, void *argument)
+static void look_for_the_dead(struct qz_os *os, void *argument)
 {
-    *(int *)argument = os->ops->lock(os);
+    const struct qz_process *dead = argument;
+    CHECK_INT(os->ops->lock(os), 0);
+    CU_ASSERT_FALSE(os->ops->process_alive(os, dead));
+    CU_ASSERT_FALSE(os->ops->process_gone(os, dead));
 }
 
-QZ_TEST(a_stuck_thread_keeps_the_lock) // of its killed process, until it returns
+static void say_who_and_freeze(struct qz_os *os, void *argument)
+{
+    CHECK_INT(os->ops->lock(os), 0);
+    os->ops->self(os, argument);
+    open_all(os);
+    operate(os, 0, QZ_VOLUME_FREEZE);
+}
+
+QZ_TEST(the_dead_may_linger_in_a_call_that_hangs) // but hold no lock, so that what they froze can be thawed
 {
     struct virtual_world *world = world_with_data();
-    int64_t seen_us[3];
-    int error = 0;
+    struct qz_process dead = {0};
     virtual_set_volume(world, DATA, &(struct virtual_volume){.stuck_until_us = QZ_NEVER});
     virtual_kill_at(world, VIRTUAL_AGENT, 300 * MS);
-    virtual_kill_at(world, VIRTUAL_GUARDIAN, 300 * MS);
-    CHECK_INT(virtual_run(world, freeze_slowly, seen_us), VIRTUAL_OVER);
-    CHECK_INT(virtual_run(world, try_lock, &error), VIRTUAL_OVER);
-    CHECK_INT(error, EWOULDBLOCK);
-    virtual_reboot(world);
-    CHECK_INT(virtual_run(world, try_lock, &error), VIRTUAL_OVER);
-    CHECK_INT(error, 0);
+    CHECK_INT(virtual_run(world, say_who_and_freeze, &dead), VIRTUAL_OVER);
+    CHECK_INT(virtual_run(world, look_for_the_dead, &dead), VIRTUAL_OVER);
     virtual_free(world);
 }
 
@@ -495,6 +500,28 @@ QZ_TEST(a_thaw_waits_for_the_freeze_under_way) // of the same volume, and thaws 
     CHECK_INT(seen_us[0], 0);
     CHECK_INT(seen_us[1], 4 * SECOND + 100);
     CHECK_INT(virtual_longest_frozen_us(world, DATA), 100);
+    virtual_free(world);
+}
+
+static void thaw_meanwhile(struct qz_os *os, void *argument)
+{
+    (void)argument;
+    open_all(os);
+    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE);
+    os->ops->guard(os, thaw_at_once, argument);
+    os->ops->tell_peer(os, 1);
+    CHECK_INT(wait_for(os, QZ_EVENT_VOLUME).error, 0);
+}
+
+QZ_TEST(a_thaw_may_come_before_a_freeze_that_waits) // for its writers: it finds nothing frozen
+{
+    struct virtual_world *world = world_with_data();
+    int64_t seen_us[2] = {-1};
+    virtual_set_volume(world, DATA, &(struct virtual_volume){.freeze_us = SECOND, .thaw_passes = true});
+    CHECK_INT(virtual_run(world, thaw_meanwhile, seen_us), VIRTUAL_OVER);
+    CHECK_INT(seen_us[0], EINVAL);
+    CHECK_INT(seen_us[1], 0);
+    CU_ASSERT_TRUE(virtual_is_frozen(world, DATA));
     virtual_free(world);
 }
 

@@ -156,6 +156,9 @@ struct qz_os_ops {
     int (*random_bytes)(struct qz_os *os, void *out, size_t size);
     void (*self)(struct qz_os *os, struct qz_process *out);
     bool (*process_alive)(struct qz_os *os, const struct qz_process *process);
+    /* Has it ended with every thread, so that no system call of its can still take effect? One that was killed may be
+     * dead and not gone. */
+    bool (*process_gone)(struct qz_os *os, const struct qz_process *process);
     int (*process_signal)(struct qz_os *os, const struct qz_process *process, int signal_number); /* ESRCH: gone */
     const char *(*boot_id)(struct qz_os *os); /* of the running kernel; lives as long as the os */
 

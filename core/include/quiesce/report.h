@@ -97,6 +97,7 @@ struct qz_phase_time {
 };
 
 #define QZ_PHASES_MAX 8
+#define QZ_RUN_ID_SIZE 40
 
 /* A file that the run depends on, as it was judged before anything ran (the error, if any, is in the result's list
  * too). `plugin` (NULL: the plugin host file) and `path` are borrowed. */
@@ -111,7 +112,7 @@ struct qz_file_verdict {
 /* What a run, a check or a freeze came to. */
 struct qz_result {
     const char *command; /* "run", "check", "freeze" */
-    char run_id[40];
+    char run_id[QZ_RUN_ID_SIZE];
     int attempt;  /* of --attempts, from 1 */
     int attempts;
     enum qz_consistency consistency;

@@ -292,6 +292,7 @@ bool os_is_root(struct qz_os *os);
 int os_random_bytes(struct qz_os *os, void *out, size_t size);
 void os_self(struct qz_os *os, struct qz_process *out);
 bool os_process_alive(struct qz_os *os, const struct qz_process *process);
+bool os_process_gone(struct qz_os *os, const struct qz_process *process);
 int os_process_signal(struct qz_os *os, const struct qz_process *process, int signal_number);
 const char *os_boot_id(struct qz_os *os);
 int os_lock(struct qz_os *os);

@@ -325,6 +325,7 @@ const struct qz_os_ops virtual_ops = {
     .random_bytes = os_random_bytes,
     .self = os_self,
     .process_alive = os_process_alive,
+    .process_gone = os_process_gone,
     .process_signal = os_process_signal,
     .boot_id = os_boot_id,
     .inspect = os_inspect,

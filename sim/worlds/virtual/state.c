@@ -90,6 +90,18 @@ bool os_process_alive(struct qz_os *os, const struct qz_process *asked)
     return alive;
 }
 
+bool os_process_gone(struct qz_os *os, const struct qz_process *asked)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_PROCESS_GONE);
+    bool gone = !is_there(process->world, asked);
+    for (const struct process *ours = process->world->processes; ours && gone; ours = ours->next)
+        gone = !same_process(&ours->id, asked) || ours->operations == 0;
+    entry_operation(process, VIRTUAL_OP_PROCESS_GONE, NULL, -1, asked->pid, gone);
+    leave(process, VIRTUAL_OP_PROCESS_GONE);
+    return gone;
+}
+
 int os_process_signal(struct qz_os *os, const struct qz_process *asked, int signal_number)
 {
     struct process *process = process_of(os);
@@ -115,15 +127,13 @@ const char *os_boot_id(struct qz_os *os)
     return process->world->boot_id;
 }
 
-/* A process that is over keeps what it inherited while the kernel has not done with its threads. */
 static bool is_locked(const struct process *asking)
 {
     const struct virtual_world *world = asking->world;
     if (world->locked_until_us > world->now_us)
         return true;
     for (const struct process *process = world->processes; process; process = process->next) {
-        bool gone = process->state == PROCESS_OVER && process->operations == 0;
-        if (process != asking && process->holds_lock && !gone)
+        if (process != asking && process->holds_lock && process->state != PROCESS_OVER)
             return true;
     }
     return false;

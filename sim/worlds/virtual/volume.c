@@ -180,6 +180,10 @@ static void begin(struct operation *operation)
     } else if (operation->op == QZ_VOLUME_SYNC) {
         operation->error = behaviour->sync_error;
         end_in(operation, superblock->frozen ? 0 : behaviour->sync_us);
+    } else if (behaviour->thaw_passes && operation->op == QZ_VOLUME_THAW && superblock->holder &&
+               superblock->holder->op == QZ_VOLUME_FREEZE) {
+        operation->error = EINVAL;
+        end_in(operation, 0);
     } else if (superblock->holder) {
         *superblock->waiting_end = operation;
         superblock->waiting_end = &operation->next;
