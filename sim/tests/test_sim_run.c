@@ -651,6 +651,10 @@ QZ_TEST(reports_are_written) // --tap, --junit, --html and --json give the forms
     free(junit);
     free(html);
     free(json);
+    CHECK_INT(run(ONLY_VIRTUAL, "--html page.html scenarios/a/good.json"), 0);
+    html = slurp("page.html");
+    CHECK_CONTAINS(html, "\"line\":\"agent starts\"");
+    free(html);
     leave();
 }
 
