@@ -120,7 +120,7 @@ struct qz_linux {
     bool no_cgroups;                /* tests set it, to see the machine without them */
     char cgroup_parent[PATH_MAX];   /* the control group we are in; "": no cgroup v2 */
     char cgroup_base[PATH_MAX];     /* where ours are made */
-    bool cgroups_swept;
+    bool cgroups_made;
 
     int *volumes; /* directory descriptors by slot; -1: not open */
     int volume_capacity;
@@ -208,6 +208,9 @@ void qz_linux_tree_drop(struct qz_linux *lx, int slot);
 
 void qz_linux_tree_signal(struct qz_os *os, int slot, int signal_number);
 bool qz_linux_tree_alive(struct qz_os *os, int slot);
+
+/* Removes the control groups that nothing lives in: ours, and those of runs that were killed. */
+void qz_linux_trees_tidy(struct qz_linux *lx);
 
 /* Removes every control group of ours; what lives in them lives on in the one that we are in. */
 void qz_linux_trees_close(struct qz_linux *lx);

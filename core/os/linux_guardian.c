@@ -96,18 +96,20 @@ static struct qz_linux_pairing *new_pairing(struct qz_linux *lx)
     return pairing;
 }
 
-/* Lets the guardian go, if there is one, and waits a moment for its end. Only for that: the end of another guardian,
- * which has just been started, is for qz_linux_reap to see. */
+/* Lets the guardian go. Set before the end of the socket is seen: a dismissal is never taken for a death, whatever comes
+ * between. */
 static void let_go(struct qz_linux *lx)
 {
-    bool lost = lx->peer.socket < 0;
-    /* Set before the end of the socket is seen: a dismissal is never taken for a death, whatever comes between. */
-    if (!lost)
-        lx->peer.pairing->dismissed = true;
+    lx->peer.pairing->dismissed = true;
     qz_linux_close_fd(&lx->peer.socket);
+}
+
+/* Waits a moment for the end of a guardian that was let go, and forgets it. Only for that: the end of another one, which
+ * has just been started, is for qz_linux_reap to see. */
+static void await_end(struct qz_linux *lx)
+{
     int64_t deadline_us = qz_linux_now_us(&lx->base) + DISMISS_WAIT_US;
-    while (!lost && !lx->peer.reaped && lx->peer.pairing->operations == 0 &&
-           qz_linux_now_us(&lx->base) < deadline_us) {
+    while (!lx->peer.reaped && lx->peer.pairing->operations == 0 && qz_linux_now_us(&lx->base) < deadline_us) {
         lx->peer.reaped = waitpid(lx->peer.process.pid, NULL, WNOHANG) != 0;
         struct pollfd end = {.fd = lx->peer.pidfd, .events = POLLIN};
         if (!lx->peer.reaped)
@@ -139,7 +141,11 @@ int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void 
         return failed;
     }
     /* Not earlier: there is no moment in which nobody would see the agent die. */
-    let_go(lx);
+    if (lx->peer.socket >= 0) {
+        let_go(lx);
+        await_end(lx);
+    }
+    forget_peer(lx);
     struct qz_linux_stat stat = {0};
     qz_linux_stat(pid, &stat);
     lx->peer = (struct qz_linux_peer){.process = {.pid = pid, .start_time = stat.start_time},
@@ -195,8 +201,16 @@ bool qz_linux_take_peer(struct qz_linux *lx, bool ended, struct qz_event *event)
 
 void qz_linux_dismiss(struct qz_os *os)
 {
-    if (qz_linux(os)->role == QZ_LINUX_AGENT)
-        let_go(qz_linux(os));
+    struct qz_linux *lx = qz_linux(os);
+    if (lx->role != QZ_LINUX_AGENT)
+        return;
+    if (lx->peer.socket >= 0) {
+        let_go(lx);
+        /* While it ends. */
+        qz_linux_trees_tidy(lx);
+        await_end(lx);
+    }
+    forget_peer(lx);
 }
 
 void qz_linux_guardian(struct qz_os *os, struct qz_process *out)

@@ -126,6 +126,15 @@ static void sweep(struct qz_linux *lx)
     closedir(directory);
 }
 
+void qz_linux_trees_tidy(struct qz_linux *lx)
+{
+    if (!lx->cgroups_made)
+        return;
+    remove_base(lx, lx->cgroup_base, false);
+    sweep(lx);
+    lx->cgroups_made = false;
+}
+
 void qz_linux_trees_close(struct qz_linux *lx)
 {
     if (lx->cgroup_base[0])
@@ -137,9 +146,7 @@ static int make_cgroup(struct qz_linux *lx, unsigned attempt)
 {
     if (!lx->cgroup_base[0] || lx->no_cgroups)
         return -1;
-    if (!lx->cgroups_swept)
-        sweep(lx);
-    lx->cgroups_swept = true;
+    lx->cgroups_made = true;
     mkdir(lx->cgroup_base, 0755);
     char path[PATH_MAX];
     cgroup_path(lx, attempt, "", path);

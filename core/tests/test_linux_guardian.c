@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -248,6 +249,31 @@ QZ_TEST(a_dismissal_is_no_death)
     CHECK_INT(event.kind, QZ_EVENT_TIMEOUT);
     linux_check_close(os);
     munmap(seen, sizeof *seen);
+}
+
+QZ_TEST(control_groups_of_killed_runs_are_removed) // with our own, when the guardian is let go
+{
+    struct seen *seen = new_seen();
+    struct qz_os *os = linux_check_open();
+    struct qz_linux *lx = qz_linux(os);
+    struct qz_event event;
+    char left[PATH_MAX + 64], group[PATH_MAX + 72];
+    /* This process, but not since then: it is another one. */
+    snprintf(left, sizeof left, "%s/quiesce-%d-1", lx->cgroup_parent, (int)getpid());
+    snprintf(group, sizeof group, "%s/7", left);
+    bool made = lx->cgroup_base[0] && mkdir(left, 0755) == 0 && mkdir(group, 0755) == 0;
+    if (made) {
+        CHECK_INT(os->ops->guard(os, watch, seen), 0);
+        CHECK_INT(linux_check_shell(os, 0, "exit 0"), 0);
+        CU_ASSERT(linux_check_await(os, QZ_EVENT_CHILD, SOON_US, &event));
+        os->ops->dismiss(os);
+        CU_ASSERT(access(left, F_OK) != 0);
+        CU_ASSERT(access(lx->cgroup_base, F_OK) != 0);
+    }
+    linux_check_close(os);
+    munmap(seen, sizeof *seen);
+    if (!made)
+        check_skip("no cgroup v2 to write to");
 }
 
 static struct seen *seen_by_first;
