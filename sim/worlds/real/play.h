@@ -83,7 +83,7 @@ struct play {
     bool ended;                     /* nobody waits for anything any more */
     bool looked_for_leftovers;      /* since the last thaw */
     struct due_action *due_actions; /* play_actions.c */
-    int *matches;                   /* lines of this step that matched each action */
+    int *matches;                   /* lines so far that matched each action */
 };
 
 int64_t play_now_us(void);

@@ -115,7 +115,6 @@ void play_actions_begin_step(struct play *play)
     const struct scenario *scenario = play->scenario;
     if (!play->matches)
         play->matches = allocate(scenario->action_count, sizeof *play->matches);
-    memset(play->matches, 0, scenario->action_count * sizeof *play->matches);
     for (size_t i = 0; i < scenario->action_count && play->step == 0; i++) {
         if (!scenario->actions[i].when)
             carry_out_at(play, &scenario->actions[i], play->step_start_us + scenario->actions[i].after_us);

@@ -123,7 +123,6 @@ static void play_step(struct player *player, int number)
     player->step = number;
     player->status = -1;
     player->step_start_us = virtual_now_us(player->world);
-    memset(player->matches, 0, player->scenario->action_count * sizeof *player->matches);
     virtual_set_root(player->world, given->root);
     player_start_clock_actions(player);
     enum virtual_end end = virtual_run(player->world, agent, &(struct agent){player, &words});

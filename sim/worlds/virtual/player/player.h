@@ -34,7 +34,7 @@ struct player {
     size_t started;            /* children that the machine has started so far */
     struct player_child children[PLAYER_SLOTS];
     const char *volumes[PLAYER_VOLUMES]; /* slot → the volume's mount point as the scenario names it */
-    int *matches;              /* of each action's pattern in this step */
+    int *matches;              /* of each action's pattern so far */
     int64_t step_start_us;
 };
 
