@@ -222,6 +222,8 @@ static int thaw_for(struct qz_os *os, struct qz_journal *journal, bool living)
     if (failed == 0) {
         qz_journal_free(journal);
         int status = open_journal(os, "thaw", journal);
+        if (status == 0 && !journal->run_id)
+            qz_command_print(os, "nothing is frozen by quiesce any more\n");
         return status ? status : thaw_volumes(os, journal, true);
     }
     if (failed == EWOULDBLOCK && living)

@@ -143,6 +143,9 @@ QZ_TEST(the_report_is_the_json_result) // for root alone, whatever is printed; a
     cJSON *report = cJSON_Parse(virtual_file(run->world, "/var/report.json", NULL));
     CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(report, "consistency")), "application");
     cJSON_Delete(report);
+    /* A file that is not root's alone would be refused as a config for that, before its content is. */
+    CHECK_INT(run_quiesce(run, "check --format json --config /var/report.json"), QZ_EXIT_FILESYSTEM);
+    CHECK_STRING(run_text(run, "code"), "IncorrectJSONConfigFile");
     CHECK_INT(run_quiesce(run, "run --format json --report /var/report.json -- " RUN_SNAP), QZ_EXIT_APPLICATION);
     CHECK_STRING(virtual_file(run->world, "/var/report.json", NULL), run->output);
     run_free(run);
@@ -156,6 +159,10 @@ QZ_TEST(a_report_that_cannot_be_written_is_told) // and is no success; a worse s
     CHECK_CONTAINS(run->log, "/nowhere/report: the report could not be written: No such file or directory");
     RUN_SCRIPT(run, RUN_PRE, {.status = 1});
     CHECK_INT(run_quiesce(run, "run --format json --report /nowhere/report -- " RUN_SNAP), QZ_EXIT_FILESYSTEM);
+    virtual_set_volume(run->world, RUN_DEV(1), &(struct virtual_volume){.thaw_error = EIO});
+    CHECK_INT(run_quiesce(run, "run --format json --report /nowhere/report -- " RUN_SNAP), QZ_EXIT_FILESYSTEM);
+    CHECK_STRING(run_text(run, "errors.1.code"), "ThawFailed");
+    CHECK_CONTAINS(run->log, "/nowhere/report: the report could not be written");
     run_free(run);
 }
 
@@ -201,6 +208,8 @@ QZ_TEST(attempts_are_counted) // the last failure stands
     CHECK_INT(run_number(run, "attempt"), 3);
     CHECK_STRING(run_text(run, "code"), "SnapshotFailed");
     CHECK_INT(run_started_us(run, RUN_PRE, 1) - run_ended_us(run, RUN_POST, 0), 5 * SECOND);
+    CHECK_INT(run_quiesce(run, "run --attempts 2 -- " RUN_SNAP), QZ_EXIT_NONE);
+    CHECK_CONTAINS(run->output, "\nThis was attempt 2 of 2.\n");
     run_free(run);
 }
 
@@ -417,6 +426,20 @@ QZ_TEST(status_after_both_were_killed) // what is frozen still, and that nobody 
     run_free(run);
 }
 
+QZ_TEST(status_after_the_agent_was_killed) // its guardian is there still, and runs the post-scripts
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = 10 * SECOND});
+    RUN_SCRIPT(run, RUN_POST, {.run_us = 10 * SECOND});
+    virtual_kill_at(run->world, VIRTUAL_AGENT, 5 * SECOND);
+    run_beside(run, 8 * SECOND, "status");
+    CHECK_INT(run_quiesce(run, RUN_JSON), -1);
+    CHECK_CONTAINS(run->beside->output, "agent 1000 dead, guardian 1002 alive\n");
+    CU_ASSERT_PTR_NULL(strstr(run->beside->output, "nobody is left"));
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    run_free(run);
+}
+
 QZ_TEST(a_number_that_was_given_again_is_nobody) // a process is known by when it was started, too
 {
     struct run *run = run_new(2);
@@ -528,6 +551,7 @@ QZ_TEST(thaw_leaves_a_run_that_has_not_frozen) // there is nothing to thaw
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     CHECK_INT(run->beside->status, 0);
     CHECK_STRING(run->beside->output, "nothing is frozen by quiesce\n");
+    CHECK_INT(run_calls(run, VIRTUAL_AGENT, VIRTUAL_OP_LOCK), 1);
     run_free(run);
 }
 
@@ -564,9 +588,10 @@ QZ_TEST(thaw_owns_up_to_failure) // status 20, the volume and the cause; it can 
 {
     struct run *run = run_new(2);
     leave_frozen(run);
-    virtual_set_volume(run->world, RUN_DEV(2), &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 1});
+    virtual_set_volume(run->world, RUN_DEV(2), &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 3});
     CHECK_INT(run_quiesce(run, "thaw"), QZ_EXIT_NONE);
     CHECK_CONTAINS(run->log, "/data2 (/dev/vdb): still frozen: Input/output error (ThawFailed, 902)");
+    CHECK_STRING(run->output, "thawed: /data1 (ext4 on /dev/vdb)\n");
     CU_ASSERT_FALSE(virtual_is_frozen(run->world, RUN_DEV(1)));
     CHECK_INT(run_quiesce(run, "thaw"), 0);
     CHECK_INT(virtual_frozen_count(run->world), 0);
@@ -586,6 +611,64 @@ QZ_TEST(thaw_does_not_depend_on_a_guardian) // one that is stopped is given five
     CHECK_INT(virtual_frozen_count(run->world), 0);
     CU_ASSERT_TRUE(virtual_longest_frozen_us(run->world, RUN_DEV(1)) >= 9 * SECOND);
     CU_ASSERT_TRUE(virtual_longest_frozen_us(run->world, RUN_DEV(1)) <= 11 * SECOND);
+    CHECK_STRING(run->beside->log, "");
+    CU_ASSERT_TRUE(strlen(virtual_journal(run->world)) > 0);
+    run_free(run);
+}
+
+QZ_TEST(thaw_helps_a_stopped_guardian) // whose agent is dead: it has the lock, and the run is still its own
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = 10 * SECOND});
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, SECOND, 60 * SECOND);
+    virtual_kill_at(run->world, VIRTUAL_AGENT, 2 * SECOND);
+    run_beside(run, 5 * SECOND, "thaw");
+    CHECK_INT(run_quiesce(run, RUN_JSON), -1);
+    CHECK_INT(run->beside->status, 0);
+    CHECK_STRING(run->beside->output, "thawed: /data1 (ext4 on /dev/vdb)\nthawed: /data2 (ext4 on /dev/vdb)\n");
+    CU_ASSERT_TRUE(virtual_longest_frozen_us(run->world, RUN_DEV(1)) <= 11 * SECOND);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    CHECK_STRING(virtual_journal(run->world), "");
+    run_free(run);
+}
+
+QZ_TEST(thaw_goes_by_what_is_owed_now) // another one was faster: what it thawed is not told, and not thawed, again
+{
+    struct run *run = run_new(2);
+    leave_frozen(run);
+    virtual_aim(run->world, 1);
+    virtual_delay(run->world, VIRTUAL_AGENT, VIRTUAL_OP_LOCK, 1, SECOND);
+    run_beside(run, SECOND / 2, "thaw");
+    CHECK_INT(run_quiesce(run, "thaw"), 0);
+    CHECK_INT(run->beside->status, 0);
+    CHECK_CONTAINS(run->beside->output, "thawed: /data1 ");
+    CHECK_STRING(run->output, "nothing is frozen by quiesce any more\n");
+    CHECK_STRING(run->log, "");
+    run_free(run);
+}
+
+QZ_TEST(thaw_tells_of_debts_that_are_no_freeze) // both were killed before anything was frozen
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_PRE, {.run_us = 10 * SECOND});
+    virtual_kill_at(run->world, VIRTUAL_AGENT, 5 * SECOND);
+    virtual_kill_at(run->world, VIRTUAL_GUARDIAN, 5 * SECOND);
+    CHECK_INT(run_quiesce(run, RUN_JSON), -1);
+    CHECK_INT(run_quiesce(run, "thaw"), 0);
+    CHECK_STRING(run->output, "nothing is frozen by quiesce\n");
+    CHECK_CONTAINS(run->log, "post-script " RUN_POST " of run 20240101T000000Z-");
+    CHECK_STRING(virtual_journal(run->world), "");
+    run_free(run);
+}
+
+QZ_TEST(thaw_needs_the_lock) // it says so if that fails, as what it is: quiesce's own failure
+{
+    struct run *run = run_new(2);
+    leave_frozen(run);
+    virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_LOCK, 1, ENOSPC);
+    CHECK_INT(run_quiesce(run, "thaw"), QZ_EXIT_SOFTWARE);
+    CHECK_CONTAINS(run->log, VIRTUAL_STATE_DIRECTORY "/lock: No space left on device (InternalError, 990)");
+    CHECK_INT(virtual_frozen_count(run->world), 2);
     run_free(run);
 }
 
@@ -619,7 +702,7 @@ QZ_TEST(beside_an_old_freeze_nothing_is_begun) // a volume that a dead run left 
 {
     struct run *run = run_new(2);
     leave_frozen(run);
-    virtual_set_volume(run->world, RUN_DEV(2), &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 1});
+    virtual_set_volume(run->world, RUN_DEV(2), &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 3});
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
     CHECK_STRING(run_text(run, "code"), "ThawFailed");
     CHECK_CONTAINS(run_text(run, "errors.0.message"), "/data2 (/dev/vdb): still frozen: Input/output error");

@@ -350,6 +350,7 @@ QZ_TEST(what_the_journal_names_is_thawed) // and then there is no journal any mo
     CHECK_INT(rescue.errors.count, 0);
     CHECK_INT(virtual_frozen_count(world), 0);
     CHECK_STRING(virtual_journal(world), "");
+    CHECK_CONTAINS(virtual_trace_text(world), " agent volumes_close = 0\n");
     virtual_free(world);
 }
 

@@ -184,7 +184,8 @@ QZ_TEST(a_config_that_cannot_be_read_is_told) // an oversized one, and one on a 
     virtual_add_file(run->world, OTHER_CONFIG, 0, 0600, "");
     free(text);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
-    CHECK_CONTAINS(run_text(run, "errors.0.message"), RUN_CONFIG);
+    expect_error(run, "IncorrectJSONConfigFile", RUN_CONFIG, "ScriptRunner");
+    CHECK_STRING(run_text(run, "errors.0.message"), RUN_CONFIG ": longer than 1048576 bytes");
     run_config(run, NULL);
     virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_READ_FILE, 1, EIO);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
@@ -221,6 +222,15 @@ QZ_TEST(warnings_have_their_place) // as fields in JSON; for people in front of 
     CHECK_CONTAINS(run_text(run, "warnings.0.message"), "the nearest known key is \"timeoutInSeconds\"");
     CHECK_INT(run_quiesce(run, "run -- " RUN_SNAP), QZ_EXIT_APPLICATION);
     CHECK_CONTAINS(run->output, "warning: " RUN_CONFIG ":2:3: unknown key \"timeOutInSeconds\", ignored");
+    run_free(run);
+}
+
+QZ_TEST(warnings_do_not_steer_a_terminal) // whatever a path in them holds
+{
+    struct run *run = run_new(2);
+    CHECK_INT(run_quiesce(run, "check --config /srv/\x1b[31mx --plugin-host " OTHER_HOST), QZ_EXIT_FILESYSTEM);
+    CHECK_CONTAINS(run->output, "warning: --config /srv/\\x1b[31mx is not used");
+    CU_ASSERT_PTR_NULL(strchr(run->output, '\x1b'));
     run_free(run);
 }
 

@@ -274,6 +274,24 @@ QZ_TEST(every_error_is_told_whole) // name, number, phase, plugin, path, attempt
     }
 }
 
+QZ_TEST(every_outcome_of_a_volume_is_told) // of the one that it concerns
+{
+    static const struct {
+        void (*happens)(struct run *run);
+        const char *outcome;
+    } outcomes[] = {{nothing, "thawed"},         {pre_missing, "thawed"},        {frozen_by_other, "failed"},
+                    {freeze_fails, "failed"},    {freeze_hangs, "stuck"},        {freeze_lost, "lost"},
+                    {thaw_fails, "thaw_failed"}, {snapshot_is_slow, "untouched"}};
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
+        struct run *run = run_new(2);
+        outcomes[i].happens(run);
+        run_quiesce(run, RUN_JSON);
+        CHECK_STRING(run_text(run, "freeze.volumes.1.mount"), "/data2");
+        CHECK_STRING(run_text(run, "freeze.volumes.1.outcome"), outcomes[i].outcome);
+        run_free(run);
+    }
+}
+
 QZ_TEST(no_error_is_left_out) // each one of the table has its row above
 {
     for (int code = 0; code < QZ_CODE_COUNT; code++) {

@@ -289,6 +289,8 @@ QZ_TEST(nothing_is_frozen_beside_the_unkillable) // it could write into the snap
     CHECK_STRING(run_text(run, "freeze.volumes.0.outcome"), "untouched");
     CHECK_INT(virtual_starts_of(run->world, RUN_PRE), 1);
     CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    CHECK_INT(run_quiesce(run, "run -- " RUN_SNAP), QZ_EXIT_CRASH);
+    CHECK_CONTAINS(run->output, "\n    a process of it could not be ended and is still alive\n  post  ");
     run_free(run);
 }
 

@@ -206,6 +206,18 @@ QZ_TEST(any_plugin_may_ask_for_the_freeze) // one is enough; with none nothing i
     run_free(run);
 }
 
+QZ_TEST(who_asked_for_the_freeze_decides_without_it) // continueBackupOnFailure of the others does not matter
+{
+    struct run *run = run_new(2);
+    run_plugins(run, 2, TWO_MINUTES, NULL);
+    run_plugin(run, 0, "\"fsFreezeEnabled\": false, \"continueBackupOnFailure\": false");
+    virtual_set_volume(run->world, RUN_DEV(1), &(struct virtual_volume){.freeze_us = MS, .freeze_error = EIO});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+    run_plugin(run, 0, "\"continueBackupOnFailure\": false");
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    run_free(run);
+}
+
 QZ_TEST(without_freeze_failed_scripts_leave_a_crash) // nothing held, so nothing more can be claimed
 {
     struct run *run = run_new(2);

@@ -170,6 +170,7 @@ QZ_TEST(a_timed_out_command_is_told_to_people) // not as one that exited with 0
     RUN_SCRIPT(run, RUN_SNAP, {.run_us = QZ_NEVER});
     CHECK_INT(run_quiesce(run, "run --hold-limit 10 -- " RUN_SNAP), QZ_EXIT_NONE);
     CHECK_CONTAINS(run->output, RUN_SNAP ": timed out, and was ended, after 10.00 s\n");
+    CU_ASSERT_PTR_NULL(strstr(run->output, "still alive"));
     run_free(run);
 }
 
@@ -261,6 +262,9 @@ QZ_TEST(a_command_that_ignores_signals_is_killed) // and one that cannot be kill
     CHECK_INT(run_number(run, "snapshot.signal"), SIGKILL);
     CU_ASSERT_TRUE(run_bool(run, "snapshot.left_alive"));
     CHECK_INT(virtual_starts_of(run->world, RUN_POST), 2);
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, virtual_now_us(run->world) + 3 * SECOND);
+    CHECK_INT(run_quiesce(run, "run -- " RUN_SNAP), QZ_EXIT_NONE);
+    CHECK_CONTAINS(run->output, "\n    a process of it could not be ended and is still alive\n\ntimeline\n");
     run_free(run);
 }
 
