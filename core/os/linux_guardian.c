@@ -152,6 +152,8 @@ int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void 
                                       .socket = ends[0],
                                       .pidfd = pidfd_open(pid, 0),
                                       .pairing = pairing};
+    /* While it begins; if it cannot be done now, starting the child will say so. */
+    qz_linux_child_prepare(lx);
     return 0;
 }
 
