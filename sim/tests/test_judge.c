@@ -230,6 +230,25 @@ QZ_TEST(too_much_is_found_to_be_claimed) // 3: a snapshot before the freeze is w
     judged(&story, 3, "no snapshot was taken");
 }
 
+QZ_TEST(a_thaw_that_failed_costs_the_application) // 3: and not what the freeze was worth, which held all the time.
+{
+    static const char *const CLAIMS[] = {"application", "filesystem"};
+    for (int exit = 0; exit <= 10; exit += 10) {
+        struct story story;
+        const char *left = "/data";
+        begin(&story);
+        pre(&story);
+        operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
+        snapshot(&story, 0);
+        operation(&story, TRACE_GUARDIAN, TRACE_THAW, 5, 7);
+        post(&story);
+        story.step.expect.frozen = &left;
+        story.step.expect.frozen_count = 1;
+        result(&story, CLAIMS[exit / 10], exit, "ThawFailed");
+        judged(&story, 3, exit ? NULL : "not thawed by quiesce");
+    }
+}
+
 QZ_TEST(too_little_without_a_reason_is_found) // 3: less may be claimed only with an error that says why.
 {
     struct story story;

@@ -50,6 +50,7 @@ struct inquiry {
     char *reason;
     size_t reason_size;
     size_t event;
+    bool left_frozen; /* a volume that was held was not thawed by us afterwards */
 };
 
 __attribute__((format(printf, 3, 4))) static bool no(struct inquiry *inquiry, size_t event, const char *format, ...)
@@ -111,7 +112,7 @@ static void find_window(struct inquiry *inquiry)
         *window = (struct window){true, trace->count, trace->count, 1};
 }
 
-/* Was `volume` frozen by us from before the window until after it, and then thawed by us? */
+/* Was `volume` frozen by us from before the window until after it? Notes if it was not thawed by us then. */
 static bool was_held(struct inquiry *inquiry, const char *volume)
 {
     const struct trace *trace = &inquiry->outcome->trace;
@@ -130,8 +131,10 @@ static bool was_held(struct inquiry *inquiry, const char *volume)
     }
     if (!held)
         return no(inquiry, inquiry->window.from, "%s was not frozen by quiesce for the whole snapshot", volume);
-    if (!thawed)
-        return no(inquiry, inquiry->window.to, "%s was not thawed by quiesce after the snapshot", volume);
+    if (!thawed) {
+        inquiry->left_frozen = true;
+        no(inquiry, inquiry->window.to, "%s was not thawed by quiesce after the snapshot", volume);
+    }
     return true;
 }
 
@@ -209,7 +212,7 @@ static bool scripts_succeeded(struct inquiry *inquiry)
 enum claim claim_allowed(const struct scenario *scenario, const struct outcome *outcome, size_t step, char *reason,
                          size_t reason_size, size_t *event)
 {
-    struct inquiry inquiry = {scenario, outcome, (int)step, {false, 0, 0, 0}, reason, reason_size, SIZE_MAX};
+    struct inquiry inquiry = {scenario, outcome, (int)step, {false, 0, 0, 0}, reason, reason_size, SIZE_MAX, false};
     const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(outcome->steps[step].result, "freeze");
     bool freeze_wanted = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(freeze, "enabled"));
     enum claim allowed = CLAIM_NONE;
@@ -220,7 +223,7 @@ enum claim claim_allowed(const struct scenario *scenario, const struct outcome *
     else if (freeze_wanted ? !freeze_held(&inquiry) : !scripts_succeeded(&inquiry))
         allowed = CLAIM_CRASH;
     else
-        allowed = scripts_succeeded(&inquiry) ? CLAIM_APPLICATION : CLAIM_FILESYSTEM;
+        allowed = !inquiry.left_frozen && scripts_succeeded(&inquiry) ? CLAIM_APPLICATION : CLAIM_FILESYSTEM;
     *event = inquiry.event;
     return allowed;
 }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,22 @@ static void cover(struct player *player, const char *mount)
                                                         .label = (char[]){""}});
 }
 
+/* What somebody else does succeeds, and the machine tells it; or it fails as the kernel would have it. */
+static void act_as_other(struct player *player, const struct scenario_action *action, dev_t dev)
+{
+    bool frozen = virtual_is_frozen(player->world, dev);
+    bool freezes = action->kind == SCENARIO_OTHER_FREEZE;
+    int64_t now_us = virtual_now_us(player->world);
+    if (freezes == frozen)
+        player_add(player, (struct trace_event){.role = TRACE_OTHER, .what = TRACE_DONE, .volume = action->volume,
+                                                .op = freezes ? TRACE_FREEZE : TRACE_THAW,
+                                                .value = freezes ? EBUSY : EINVAL});
+    else if (freezes)
+        virtual_foreign_freeze(player->world, dev, now_us);
+    else
+        virtual_foreign_thaw(player->world, dev, now_us);
+}
+
 static void carry_out(void *argument)
 {
     struct due *due = argument;
@@ -82,8 +99,8 @@ static void carry_out(void *argument)
         send_to(player, action, SCENARIO_AGENT);
         send_to(player, action, SCENARIO_GUARDIAN);
         break;
-    case SCENARIO_OTHER_FREEZE: virtual_foreign_freeze(player->world, dev, now_us); break;
-    case SCENARIO_OTHER_THAW: virtual_foreign_thaw(player->world, dev, now_us); break;
+    case SCENARIO_OTHER_FREEZE:
+    case SCENARIO_OTHER_THAW: act_as_other(player, action, dev); break;
     case SCENARIO_MOUNT_OVER:
         note(player, "mount over", action->volume);
         cover(player, action->volume);
