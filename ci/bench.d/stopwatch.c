@@ -1,12 +1,13 @@
 /* stopwatch: measures, from outside, what ci/bench compares. Prints microseconds.
  *
- *     stopwatch run COMMAND ARG…     from the start of a command to its end was seen
- *     stopwatch freeze DIR           FIFREEZE and FITHAW of DIR, two numbers
+ *     stopwatch run FILE COMMAND ARG…   from the start of a command to its end was seen; FILE gets its output
+ *     stopwatch parts DIR PRE COMMAND POST   what a run consists of, and no more: PRE, FIFREEZE of DIR, COMMAND, FITHAW,
+ *                                    POST; three numbers: all of it, FIFREEZE to FITHAW, these two calls alone
  *     stopwatch kill PID DIR         from SIGKILL of PID, which has DIR frozen, until a writer in DIR goes on
  *     stopwatch stall DIR MS         writes in DIR for so long; the time when the longest wait of a write was over
  *     stopwatch now FILE             writes the time into FILE, and ends
  *
- * freeze and kill have a child that thaws after five seconds whatever happens. */
+ * parts and kill have a child that thaws after five seconds whatever happens. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -67,21 +68,28 @@ static void dismiss(pid_t rescue)
     waitpid(rescue, NULL, 0);
 }
 
-static int measure_run(char **argv)
+/* Runs a command to its end. Returns its wait status. */
+static int run(char **argv, const char *output)
 {
     extern char **environ;
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     pid_t child;
     int status;
-    int64_t begin_us = now_us();
     errno = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
     if (errno || waitpid(child, &status, 0) < 0)
         fail(argv[0]);
-    int64_t end_us = now_us();
     posix_spawn_file_actions_destroy(&actions);
+    return status;
+}
+
+static int measure_run(char **argv, const char *output)
+{
+    int64_t begin_us = now_us();
+    int status = run(argv, output);
+    int64_t end_us = now_us();
     if (status != 0) {
         fprintf(stderr, "stopwatch: %s ended with wait status %d\n", argv[0], status);
         return 1;
@@ -90,20 +98,33 @@ static int measure_run(char **argv)
     return 0;
 }
 
-static int measure_freeze(const char *path)
+static int run_alone(char *command)
+{
+    char *argv[] = {command, NULL};
+    return run(argv, "/dev/null");
+}
+
+static int measure_parts(const char *path, char *pre, char *command, char *post)
 {
     int directory = open_directory(path);
     pid_t rescue = start_rescue(directory);
     int64_t begin_us = now_us();
+    int status = run_alone(pre);
+    int64_t freeze_us = now_us();
     if (ioctl(directory, FIFREEZE, 0) < 0)
         fail("FIFREEZE");
     int64_t frozen_us = now_us();
+    status |= run_alone(command);
+    int64_t thaw_us = now_us();
     if (ioctl(directory, FITHAW, 0) < 0)
         fail("FITHAW");
     int64_t thawed_us = now_us();
+    status |= run_alone(post);
+    int64_t end_us = now_us();
     dismiss(rescue);
-    printf("%lld %lld\n", (long long)(frozen_us - begin_us), (long long)(thawed_us - frozen_us));
-    return 0;
+    printf("%lld %lld %lld\n", (long long)(end_us - begin_us), (long long)(thawed_us - freeze_us),
+           (long long)(frozen_us - freeze_us + thawed_us - thaw_us));
+    return status != 0;
 }
 
 /* A write, which waits while the filesystem is frozen. Returns how long it took. */
@@ -178,16 +199,16 @@ static int write_now(const char *path)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    if (strcmp(what, "run") == 0 && argc > 2)
-        return measure_run(argv + 2);
-    if (strcmp(what, "freeze") == 0 && argc == 3)
-        return measure_freeze(argv[2]);
+    if (strcmp(what, "run") == 0 && argc > 3)
+        return measure_run(argv + 3, argv[2]);
+    if (strcmp(what, "parts") == 0 && argc == 6)
+        return measure_parts(argv[2], argv[3], argv[4], argv[5]);
     if (strcmp(what, "kill") == 0 && argc == 4)
         return measure_kill(atoi(argv[2]), argv[3]);
     if (strcmp(what, "stall") == 0 && argc == 4)
         return measure_stall(argv[2], atoi(argv[3]));
     if (strcmp(what, "now") == 0 && argc == 3)
         return write_now(argv[2]);
-    fputs("usage: stopwatch run COMMAND ARG… | freeze DIR | kill PID DIR | stall DIR MS | now FILE\n", stderr);
+    fputs("usage: stopwatch run FILE COMMAND ARG… | parts DIR PRE COMMAND POST | kill PID DIR | stall DIR MS | now FILE\n", stderr);
     return 64;
 }
