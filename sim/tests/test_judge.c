@@ -220,6 +220,24 @@ QZ_TEST(too_much_is_found_to_be_claimed) // 3: a snapshot before the freeze is w
     result(&story, "filesystem", 10, "FreezeLost");
     judged(&story, 3, "not frozen by quiesce");
 
+    begin(&story); /* not thawed: filesystem is true, application is not */
+    pre(&story);
+    operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
+    snapshot(&story, 0);
+    operation(&story, TRACE_GUARDIAN, TRACE_THAW, 5, 7);
+    post(&story);
+    result(&story, "filesystem", 10, "ThawFailed");
+    judged(&story, 0, NULL);
+
+    begin(&story);
+    pre(&story);
+    operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
+    snapshot(&story, 0);
+    operation(&story, TRACE_GUARDIAN, TRACE_THAW, 5, 7);
+    post(&story);
+    result(&story, "application", 0, NULL);
+    judged(&story, 3, "not thawed by quiesce");
+
     begin(&story); /* no snapshot */
     pre(&story);
     operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
