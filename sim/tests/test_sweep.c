@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -293,15 +294,38 @@ QZ_TEST(only_a_harness_that_is_known_to_be_gone_is_dead)
     CU_ASSERT_TRUE(mark_is_alive(name));
     CU_ASSERT_TRUE(mark_is_alive("quiesce-sim.other"));
     CU_ASSERT_FALSE(mark_of_harness("quiesce-sim.other", name));
+    CU_ASSERT_FALSE(mark_of_harness("quiesce-sim.1-2-3.abc/../up", name));
 }
 
 QZ_TEST(a_path_without_a_mark_is_not_swept)
 {
     char folder[] = "/var/tmp/quiesce-test.XXXXXX";
     CU_ASSERT_PTR_NOT_NULL(mkdtemp(folder));
+    /* Only folders of this test are ever named to a sweep: should it be wrong, nothing else may be lost. */
     CU_ASSERT_FALSE(sweep_work(folder, NULL));
-    CU_ASSERT_FALSE(sweep_work("/var/tmp", NULL));
-    CU_ASSERT_FALSE(sweep_work("/", NULL));
+    PATH_OF(near, "%s/quiesce-sim.near", folder);
+    CHECK_INT(mkdir(near, 0700), 0);
+    CU_ASSERT_FALSE(sweep_work(near, NULL));
+    CHECK_INT(rmdir(near), 0);
+    CHECK_INT(rmdir(folder), 0);
+}
+
+/* Ends the program rather than remove it: told by a child. */
+QZ_TEST(what_is_not_the_harness_own_is_never_removed)
+{
+    char folder[] = "/var/tmp/quiesce-test.XXXXXX";
+    CU_ASSERT_PTR_NOT_NULL(mkdtemp(folder));
+    pid_t child = fork();
+    if (child == 0) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+        signal(SIGABRT, SIG_DFL);
+        close(STDERR_FILENO);
+        remove_tree(folder);
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CU_ASSERT_TRUE(status != 0);
     CHECK_INT(rmdir(folder), 0);
 }
 
@@ -335,6 +359,9 @@ QZ_TEST(a_loop_device_of_somebody_else_is_not_touched)
     CHECK_INT(ioctl(loop, LOOP_GET_STATUS64, &info), 0);
     close(loop);
     close(image);
-    remove_tree(folder);
-    remove_tree(nodes);
+    PATH_OF(node, "%s/loop%d", nodes, number);
+    CHECK_INT(unlink(path), 0);
+    CHECK_INT(rmdir(folder), 0);
+    CHECK_INT(unlink(node), 0);
+    CHECK_INT(rmdir(nodes), 0);
 }

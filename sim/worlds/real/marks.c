@@ -75,7 +75,7 @@ bool mark_of_harness(const char *text, char mark[MARK_SIZE])
     unsigned long space = 0;
     int pid = 0, end = 0;
     unsigned long long start = 0;
-    if (sscanf(text, WORK_PREFIX "%lu-%d-%llu.%n", &space, &pid, &start, &end) != 3 || end == 0)
+    if (sscanf(text, WORK_PREFIX "%lu-%d-%llu.%n", &space, &pid, &start, &end) != 3 || end == 0 || strstr(text, ".."))
         return false;
     size_t length = (size_t)end + strcspn(text + end, "./");
     if (length >= MARK_SIZE)

@@ -44,7 +44,9 @@ void *allocate(size_t count, size_t size); /* zeroed, or the program ends */
 bool root_make(struct sandbox *sandbox, struct problem *problem);
 /* The folder of the cache that lies over /usr: the binaries under test, and what /etc links to. */
 bool layer_prepare(const struct world_settings *settings, char *layer, struct problem *problem);
-void remove_tree(const char *path); /* and nothing that is mounted in it */
+/* Removes what is at `path`, in a work folder or a layer of the cache, and nothing that is mounted in it. A path that
+ * leads elsewhere ends the program: whoever asks for that is mistaken, and we are root. */
+void remove_tree(const char *path);
 
 /* ---- process.c: namespaces, pid 1, starting and ending ------------------------------------------------------------- */
 

@@ -209,6 +209,10 @@ static bool remove_folder(struct sweep *sweep, const char *base)
 static bool sweep_mark(const char *base, const char *mark, const struct sweep_log *log)
 {
     struct sweep sweep = {.mark = mark, .log = log};
+    char harness[MARK_SIZE];
+    /* A name that is no mark would match what is not ours. */
+    if (!mark_of_harness(mark, harness))
+        return false;
     do {
         if (sweep.round > 0)
             usleep(ROUND_MS * 1000);
@@ -223,11 +227,11 @@ static bool sweep_mark(const char *base, const char *mark, const struct sweep_lo
     return sweep.left == 0 && remove_folder(&sweep, base);
 }
 
-/* The folder that the mark begins in: WORK is BASE/MARK. */
+/* WORK is BASE/MARK; NULL: it has no mark. */
 static void split(const char *work, char base[PATH_MAX], const char **mark)
 {
     const char *at = strstr(work, "/" WORK_PREFIX);
-    *mark = at ? at + 1 : work;
+    *mark = at ? at + 1 : NULL;
     path_format(base, "%.*s", at ? (int)(at - work) : 0, work);
 }
 
@@ -236,9 +240,7 @@ bool sweep_work(const char *work, const struct sweep_log *log)
     char base[PATH_MAX];
     const char *mark;
     split(work, base, &mark);
-    char harness[MARK_SIZE];
-    /* A name that is no mark would match what is not ours. */
-    return mark_of_harness(mark, harness) && sweep_mark(base, mark, log);
+    return mark && sweep_mark(base, mark, log);
 }
 
 /* ---- Every mark of the dead ------------------------------------------------------------------------------------- */
@@ -321,6 +323,8 @@ int work_keep(char path[PATH_MAX])
     char kept[PATH_MAX], base[PATH_MAX];
     const char *mark;
     split(path, base, &mark);
+    if (!mark)
+        return EINVAL;
     path_format(kept, "%s/" WORK_KEPT_PREFIX "%s", base, mark + strlen(WORK_PREFIX));
     if (rename(path, kept) != 0)
         return errno;
