@@ -65,14 +65,15 @@ struct lines {
     struct scenario_memory *memory;
 };
 
-static const char *number(struct lines *lines, size_t index, size_t first, size_t last)
+static const char *number(size_t index, size_t first, size_t last)
 {
-    (void)lines;
-    static _Thread_local char text[8];
-    if (first + index > last)
+    static _Thread_local char texts[256][4]; /* asked for again and again */
+    size_t value = first + index;
+    if (value > last)
         return NULL;
-    snprintf(text, sizeof text, "%zu", first + index);
-    return text;
+    if (!texts[value][0])
+        snprintf(texts[value], sizeof texts[value], "%u", (unsigned char)value);
+    return texts[value];
 }
 
 /* The word `index` of a set; NULL: there are no more. Valid until the next call. */
@@ -85,9 +86,9 @@ static const char *word_of(struct lines *lines, enum set set, size_t index)
         count = lines->given->plugins ? lines->given->plugin_count : 1;
         return index < count ? scenario_plugin_name(lines->memory, lines->given, index) : NULL;
     case ATTEMPT:
-        return number(lines, index, 1, 101);
+        return number(index, 1, 101);
     case STATUS:
-        return number(lines, index, 0, 255);
+        return number(index, 0, 255);
     case SIGNAL:
         return values_signals()[index];
     case ERRNO:
@@ -134,6 +135,8 @@ static bool can_match(struct lines *lines, const char *pattern, const char *form
 static bool can_match_word(struct lines *lines, const char *pattern, const char *word, const char *form)
 {
     char whole[1024];
+    if (!strchr("*?[\\", *pattern) && *pattern != *word)
+        return false; /* most words, and most of the time all of this takes */
     snprintf(whole, sizeof whole, "%s%s", word, form);
     return can_match(lines, pattern, whole);
 }
@@ -148,7 +151,8 @@ static bool can_match(struct lines *lines, const char *pattern, const char *form
     if (*pattern == '*' && (can_match(lines, pattern + 1, form) || (*form && can_match(lines, pattern, form + 1))))
         return true;
     if (set == END)
-        return *form && *pattern && *pattern != '*' ? matches_one(pattern, *form, &rest) && can_match(lines, rest, form + 1)
+        return *form && *pattern && *pattern != '*' ? matches_one(pattern, *form, &rest) && can_match(lines, rest,
+                                                                                                      form + 1)
                                                     : *form == *pattern;
     for (size_t i = 0; *pattern && word_of(lines, set, i); i++) {
         if (can_match_word(lines, pattern, word_of(lines, set, i), form + 1))
@@ -192,7 +196,8 @@ static const char *say_forms(struct lines *lines, const char *pattern)
     if (*all)
         return scenario_format(lines->memory, "lines are like %s%s%s", all, say_set(lines, all, PLUGIN),
                                say_set(lines, all, VOLUME));
-    return "lines begin with agent, guardian, pre, post, snapshot, leftover of, sync, freeze, thaw, other freeze, other thaw, "
+    return "lines begin with agent, guardian, pre, post, snapshot, leftover of, sync, freeze, thaw, other freeze, "
+           "other thaw, "
            "SIGNAL to, mount over, unmount, release, replace or chmod";
 }
 
