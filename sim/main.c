@@ -16,6 +16,7 @@ static const struct command {
     {"new", command_new, "writes a scenario to start from"},
     {"schema", command_schema, "prints the JSON Schema of scenarios, for editors"},
     {"sweep", command_sweep, "removes what a harness left that was killed"},
+    {"fakefs", command_fakefs, "a filesystem in memory that fails, stalls and freezes when told"},
     {NULL, NULL, NULL},
 };
 
