@@ -29,8 +29,10 @@ static const char *one(struct scenario_memory *memory, const struct key *key)
     case KEY_BYTES:
     case KEY_MIB:
         return scenario_format(memory, "a whole number from %lld to %lld", (long long)key->min, (long long)key->max);
-    case KEY_MS: return scenario_format(memory, "milliseconds, from %lld to %lld", (long long)key->min, (long long)key->max);
-    case KEY_MS_FOREVER: return scenario_format(memory, "milliseconds, from 0 to %lld, or \"forever\"", (long long)key->max);
+    case KEY_MS: return scenario_format(memory, "milliseconds, from %lld to %lld", (long long)key->min,
+                                        (long long)key->max);
+    case KEY_MS_FOREVER: return scenario_format(memory, "milliseconds, from 0 to %lld, or \"forever\"",
+                                                (long long)key->max);
     case KEY_MISSING: return "a whole number from 0 on, or \"some\"";
     case KEY_SIGNAL: return "the name of a signal, as in \"KILL\"";
     case KEY_ERRNO: return "the name of an error, as in \"EIO\"";

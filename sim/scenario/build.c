@@ -8,7 +8,7 @@
 
 #define MIB INT64_C(1048576)
 
-/* ---- What is there without being said ------------------------------------------------------------------------------- */
+/* ---- What is there without being said ---------------------------------------------------------------------------- */
 
 static const struct scenario_volume USUAL_VOLUME = {.mount = "/data", .type = "ext4", .size = 16 * MIB, .disk = 1};
 
@@ -26,7 +26,7 @@ const char *scenario_plugin_name(struct scenario_memory *memory, const struct gi
     return name ? name : scenario_format(memory, "plugin%zu", index);
 }
 
-/* ---- Volumes -------------------------------------------------------------------------------------------------------- */
+/* ---- Volumes ----------------------------------------------------------------------------------------------------- */
 
 static bool refuse_volume(struct builder *builder, const char *what, const char *mount, const char *says)
 {
@@ -80,7 +80,7 @@ static bool make_volumes(struct builder *builder)
     return true;
 }
 
-/* ---- Actions -------------------------------------------------------------------------------------------------------- */
+/* ---- Actions ----------------------------------------------------------------------------------------------------- */
 
 /* Is `path` that file, or a directory on the way to it? */
 static bool is_at_or_above(const char *path, const char *file)
@@ -110,7 +110,7 @@ static bool check_actions(struct builder *builder)
     return true;
 }
 
-/* ---- Steps ---------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static bool is_one_of(const char *word, const char *const *words)
 {
@@ -125,8 +125,9 @@ static bool is_one_of(const char *word, const char *const *words)
 static bool asks_json(const struct scenario_step *step)
 {
     for (size_t i = 0; i < step->argc && strcmp(step->argv[i], "--") != 0; i++) {
-        bool next = strcmp(step->argv[i], "--format") == 0 && i + 1 < step->argc && strcmp(step->argv[i + 1], "json") == 0;
-        if (next || strcmp(step->argv[i], "--format=json") == 0)
+        bool last = i + 1 == step->argc;
+        if (strcmp(step->argv[i], "--format=json") == 0 ||
+            (!last && strcmp(step->argv[i], "--format") == 0 && strcmp(step->argv[i + 1], "json") == 0))
             return true;
     }
     return false;
@@ -170,7 +171,7 @@ static bool make_steps(struct builder *builder)
     return true;
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------------------ */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 /* Below the root and without ".json": "retries/counted"; a file that lies elsewhere goes by its whole name. */
 static const char *name_of(struct builder *builder, const char *root)
@@ -206,7 +207,8 @@ static void make_needs(struct builder *builder)
     for (size_t i = 0; i < given->need_count; i++)
         add_need(needs, &scenario->need_count, given->needs[i]);
     for (size_t i = 0; i < scenario->volume_count; i++)
-        add_need(needs, &scenario->need_count, scenario_format(builder->reader->memory, "fs:%s", scenario->volumes[i].type));
+        add_need(needs, &scenario->need_count,
+                 scenario_format(builder->reader->memory, "fs:%s", scenario->volumes[i].type));
     scenario->needs = needs;
 }
 
@@ -246,7 +248,8 @@ static bool make_worlds(struct builder *builder)
     }
     const cJSON *key = scenario_member(builder->reader, builder->reader->json.root, "worlds");
     return scenario->worlds != 0 ||
-           scenario_refuse(builder->reader, key ? key : builder->reader->json.root, "worlds", "no world can play this%s", why);
+           scenario_refuse(builder->reader, key ? key : builder->reader->json.root, "worlds",
+                           "no world can play this%s", why);
 }
 
 bool scenario_build(struct reader *reader, const char *root, const struct given *given, struct scenario *scenario)

@@ -20,6 +20,7 @@ bool build_files(struct builder *builder);
 /* The plugins that are given: those of the key "plugins", or the one of the whole file. */
 const struct given_plugin *build_given_plugins(const struct given *given, size_t *count);
 /* The rows that are given, or the one that succeeds at once. */
-const struct scenario_attempt *build_attempts(struct builder *builder, const struct scenario_attempt *given, size_t *count);
+const struct scenario_attempt *build_attempts(struct builder *builder, const struct scenario_attempt *given,
+                                              size_t *count);
 
 #endif

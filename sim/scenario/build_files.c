@@ -23,7 +23,7 @@ static const char *usual_path(struct builder *builder, const char *directory, co
     return scenario_format(builder->reader->memory, "%s/%s-%zu%s", directory, stem, index, end);
 }
 
-/* ---- Files ---------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 static struct scenario_place place_of(const struct builder *builder, struct scenario_place place)
 {
@@ -69,7 +69,7 @@ static bool make_file(struct builder *builder, const struct given_file *given, c
     return note_path(builder, file->path, given->place);
 }
 
-/* ---- Configs -------------------------------------------------------------------------------------------------------- */
+/* ---- Configs ----------------------------------------------------------------------------------------------------- */
 
 /* Puts the members of `over` in place of those of `base`; null takes one out. */
 static void merge(cJSON *base, const cJSON *over)
@@ -122,7 +122,8 @@ static void find_locations(struct builder *builder, struct scenario_plugin *plug
 static bool make_config(struct builder *builder, const struct given_plugin *given, size_t index,
                         struct scenario_plugin *plugin)
 {
-    const char *path = builder->given->plugins ? usual_path(builder, SCENARIO_CONFIG_DIRECTORY, "plugin", ".json", index)
+    const char *path = builder->given->plugins ? usual_path(builder, SCENARIO_CONFIG_DIRECTORY, "plugin", ".json",
+                                                            index)
                                                : QZ_CONFIG_PATH_DEFAULT;
     if (!make_file(builder, &given->config_file, path, 0600, &plugin->config))
         return false;
@@ -136,7 +137,7 @@ static bool make_config(struct builder *builder, const struct given_plugin *give
     return true;
 }
 
-/* ---- Scripts -------------------------------------------------------------------------------------------------------- */
+/* ---- Scripts ----------------------------------------------------------------------------------------------------- */
 
 const struct scenario_attempt *build_attempts(struct builder *builder, const struct scenario_attempt *given,
                                               size_t *count)
@@ -159,9 +160,11 @@ static bool make_script(struct builder *builder, const struct given_file *file, 
     bool program = script->file.kind == SCENARIO_FILE && script->file.text;
     if (script->file.kind == SCENARIO_SYMLINK)
         return scenario_refuse_at(builder->reader, file->place, key,
-                                  "a link; put the link into `files`, and its path as %sScriptLocation into `config`", role);
+                                  "a link; put the link into `files`, and its path as %sScriptLocation into `config`",
+                                  role);
     if (attempts && count == 0)
-        return scenario_refuse_at(builder->reader, place_of(builder, file->place), role, "no rows; allowed are one or more");
+        return scenario_refuse_at(builder->reader, place_of(builder, file->place), role,
+                                  "no rows; allowed are one or more");
     if (attempts && (program || script->file.kind != SCENARIO_FILE))
         return scenario_refuse_at(builder->reader, file->place, key,
                                   "it says what the file is, so that there is no place for what `%s` says", role);
@@ -186,14 +189,15 @@ bool build_plugins(struct builder *builder)
                 return scenario_refuse_at(builder->reader, given[i].place, "name", "%s a second time", plugins[i].name);
         }
         if (!make_script(builder, &given[i].pre_file, given[i].pre, given[i].pre_count, "pre", i, &plugins[i].pre) ||
-            !make_script(builder, &given[i].post_file, given[i].post, given[i].post_count, "post", i, &plugins[i].post) ||
+            !make_script(builder, &given[i].post_file, given[i].post, given[i].post_count, "post", i,
+                         &plugins[i].post) ||
             !make_config(builder, &given[i], i, &plugins[i]))
             return false;
     }
     return true;
 }
 
-/* ---- The plugin host file -------------------------------------------------------------------------------------------- */
+/* ---- The plugin host file ---------------------------------------------------------------------------------------- */
 
 static void add_number(cJSON *object, const char *key, double number)
 {

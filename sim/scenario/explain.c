@@ -13,7 +13,7 @@
 
 #define WORD_WIDTH 13
 
-/* ---- Lines ------------------------------------------------------------------------------------------------------------ */
+/* ---- Lines ------------------------------------------------------------------------------------------------------- */
 
 void explain_begin(struct explainer *explainer, const char *word)
 {
@@ -45,7 +45,7 @@ const char *explain_duration(int64_t duration_us)
     return text;
 }
 
-/* ---- Worlds ----------------------------------------------------------------------------------------------------------- */
+/* ---- Worlds ------------------------------------------------------------------------------------------------------ */
 
 static void explain_worlds(FILE *out, const struct scenario *scenario)
 {
@@ -63,7 +63,7 @@ static void explain_worlds(FILE *out, const struct scenario *scenario)
                      strncmp(scenario->needs[i], "fs:", 3) == 0 ? " (in the loop world)" : "");
 }
 
-/* ---- Expectations ------------------------------------------------------------------------------------------------------- */
+/* ---- Expectations ------------------------------------------------------------------------------------------------ */
 
 static void explain_list(struct explainer *explainer, const char *says, const char *const *items, size_t count)
 {
@@ -158,7 +158,7 @@ void scenario_explain(FILE *out, const struct scenario *scenario)
         explain_step(out, scenario, i);
 }
 
-/* ---- The commands ------------------------------------------------------------------------------------------------------- */
+/* ---- The commands ------------------------------------------------------------------------------------------------ */
 
 /* What the command line asks for, and what has come of it. */
 struct request {
@@ -219,7 +219,8 @@ static int explain_path(struct request *request, const char *path)
 static void print_explain_help(FILE *out)
 {
     fputs("Usage: quiesce-sim explain [--variant PATTERN] SCENARIO…\n\n"
-          "Says in plain words what scenarios (files, or folders of them) set up, what goes wrong in them, and what must\n"
+          "Says in plain words what scenarios (files, or folders of them) set up, what goes wrong in them, and what "
+          "must\n"
           "be seen. Of a matrix the first combination is told in full, or all those whose name matches PATTERN.\n"
           "Plays nothing. Exits 2 if one is wrong.\n", out);
 }
@@ -252,7 +253,8 @@ int command_explain(int argc, char **argv)
 int command_schema(int argc, char **argv)
 {
     if (argc > 1) {
-        fputs("Usage: quiesce-sim schema\n\nPrints the JSON Schema of scenario files: scenarios/scenario.schema.json.\n",
+        fputs("Usage: quiesce-sim schema\n\nPrints the JSON Schema of scenario files: "
+              "scenarios/scenario.schema.json.\n",
               strcmp(argv[1], "--help") == 0 ? stdout : stderr);
         return strcmp(argv[1], "--help") == 0 ? EXIT_PASSED : EXIT_MISTAKE;
     }

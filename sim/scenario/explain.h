@@ -10,7 +10,7 @@
 /* What will be set up, what goes wrong, what is done, what must be seen, and in which worlds. */
 void scenario_explain(FILE *out, const struct scenario *scenario);
 
-/* ---- Between explain.c and explain_machine.c -------------------------------------------------------------------------- */
+/* ---- Between explain.c and explain_machine.c --------------------------------------------------------------------- */
 
 /* Lines in two columns: a word on the left for the first of its lines. */
 struct explainer {

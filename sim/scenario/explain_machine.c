@@ -8,7 +8,7 @@
 
 #define MIB 1048576
 
-/* ---- Volumes ------------------------------------------------------------------------------------------------------------ */
+/* ---- Volumes ----------------------------------------------------------------------------------------------------- */
 
 static void explain_volume(struct explainer *explainer, const struct scenario_volume *volume)
 {
@@ -29,7 +29,7 @@ static void explain_volume(struct explainer *explainer, const struct scenario_vo
         explain_line(explainer, "  a subvolume of it is mounted at %s", volume->subvolumes[i]);
 }
 
-/* ---- Files -------------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 static void explain_file(struct explainer *explainer, const struct scenario_file *file, const char *says)
 {
@@ -62,7 +62,7 @@ static void explain_text(struct explainer *explainer, const struct scenario_file
         explain_line(explainer, "    | … (%zu bytes more)", left);
 }
 
-/* ---- Attempts ----------------------------------------------------------------------------------------------------------- */
+/* ---- Attempts ---------------------------------------------------------------------------------------------------- */
 
 static void put_output(FILE *out, const char *text, size_t size, const char *where)
 {
@@ -77,7 +77,8 @@ static void put_attempt(FILE *out, const struct scenario_attempt *attempt)
     put_output(out, attempt->out, attempt->out_size, "output");
     put_output(out, attempt->err, attempt->err_size, "error");
     if (attempt->leaves > 0)
-        fprintf(out, "leaves %d process%s behind that run%s %s%s%s, ", attempt->leaves, attempt->leaves == 1 ? "" : "es",
+        fprintf(out, "leaves %d process%s behind that run%s %s%s%s, ", attempt->leaves,
+                attempt->leaves == 1 ? "" : "es",
                 attempt->leaves == 1 ? "s" : "", explain_duration(attempt->leaves_run_us),
                 attempt->leaves_ignore_term ? ", ignore SIGTERM" : "",
                 attempt->leaves_hold_output ? ", hold the output open" : "");
@@ -137,7 +138,7 @@ static void explain_plugins(FILE *out, const struct scenario *scenario)
     }
 }
 
-/* ---- What befalls it ---------------------------------------------------------------------------------------------------- */
+/* ---- What befalls it --------------------------------------------------------------------------------------------- */
 
 static void explain_fault(struct explainer *explainer, const struct scenario_fault *fault)
 {
@@ -151,8 +152,8 @@ static void explain_fault(struct explainer *explainer, const struct scenario_fau
         snprintf(late, sizeof late, " when it is released");
     if (fault->error)
         snprintf(error, sizeof error, "fails with %s", trace_errno_name(fault->error));
-    explain_line(explainer, "%s of %s, %s: %s%s", OPS[fault->op], fault->volume ? fault->volume : "any volume", which, error,
-                 late);
+    explain_line(explainer, "%s of %s, %s: %s%s", OPS[fault->op], fault->volume ? fault->volume : "any volume",
+                 which, error, late);
 }
 
 static void explain_action(struct explainer *explainer, const struct scenario_action *action)

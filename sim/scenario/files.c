@@ -30,7 +30,7 @@ char *scenario_slurp(const char *path, size_t *size)
     return NULL;
 }
 
-/* ---- Sets ----------------------------------------------------------------------------------------------------------- */
+/* ---- Sets -------------------------------------------------------------------------------------------------------- */
 
 static bool read_combination(struct reader *reader, const char *root, struct scenario *scenario)
 {
@@ -99,7 +99,7 @@ void scenario_set_free(struct scenario_set *set)
     *set = (struct scenario_set){NULL, 0, NULL};
 }
 
-/* ---- Finding -------------------------------------------------------------------------------------------------------- */
+/* ---- Finding ----------------------------------------------------------------------------------------------------- */
 
 /* `folder` or a folder "scenarios" in it, if the schema lies there. The caller frees. */
 static char *root_in(const char *folder)
@@ -108,7 +108,8 @@ static char *root_in(const char *folder)
     for (size_t i = 0; i < 2; i++) {
         char *root, *schema;
         bool here = strcmp(folder, ".") == 0 && BELOW[i][0];
-        if (asprintf(&root, "%s%s", here ? "" : folder, BELOW[i] + here) < 0 || asprintf(&schema, "%s/%s", root, SCHEMA) < 0)
+        if (asprintf(&root, "%s%s", here ? "" : folder, BELOW[i] + here) < 0 ||
+            asprintf(&schema, "%s/%s", root, SCHEMA) < 0)
             scenario_no_memory();
         bool found = access(schema, F_OK) == 0;
         free(schema);
@@ -186,7 +187,7 @@ int scenario_walk(const char *path, bool (*found)(const char *file, void *argume
     return error;
 }
 
-/* ---- Small things ----------------------------------------------------------------------------------------------------- */
+/* ---- Small things ------------------------------------------------------------------------------------------------ */
 
 char *scenario_action_line(const struct scenario_action *action, char *line, size_t size)
 {

@@ -85,7 +85,7 @@ struct key_object {
 #define NO_PLACE SIZE_MAX
 #define NOTHING_EXPECTED {.exit = -1}
 
-/* ---- A file, as it is written ------------------------------------------------------------------------------------- */
+/* ---- A file, as it is written ------------------------------------------------------------------------------------ */
 
 #define GIVEN_NO_MODE ((mode_t)-1)
 
@@ -169,7 +169,7 @@ extern const struct key_object scenario_expect_keys;
 #define KEY_AT(type, member) .at = offsetof(type, member)
 #define KEY_LIST_AT(type, member, number) .list = true, .at = offsetof(type, member), .count = offsetof(type, number)
 
-/* ---- Types of filesystems ----------------------------------------------------------------------------------------- */
+/* ---- Types of filesystems ---------------------------------------------------------------------------------------- */
 
 struct key_fstype {
     const char *name;

@@ -49,15 +49,16 @@ static const struct key_object SNAPSHOT_OBJECT = {
     .name = "snapshot_content", .keys = SNAPSHOT, .size = sizeof(struct snapshot), .place = NO_PLACE,
     .rule = KEY_AT_LEAST_ONE, .choice = (const char *const[]){"clean", "missing", NULL}};
 
-static const struct key_word CONSISTENCIES[] = {{"application", 0}, {"filesystem", 0}, {"crash", 0}, {"none", 0}, {NULL, 0}};
+static const struct key_word CONSISTENCIES[] = {{"application", 0}, {"filesystem", 0}, {"crash", 0}, {"none", 0},
+                                                {NULL, 0}};
 
 #define AT(member) KEY_AT(struct scenario_expect, member)
 #define LIST_AT(member, number) KEY_LIST_AT(struct scenario_expect, member, number)
 
 static const struct key EXPECT[] = {
     {.name = "exit", .kind = KEY_INTEGER, AT(exit), .max = 255, .without = "signal",
-     .description = "The exit status: 0, 10, 11 or 20 for application, filesystem, crash and none; 64: wrong command line; "
-                    "70: quiesce itself failed.", .example = "0"},
+     .description = "The exit status: 0, 10, 11 or 20 for application, filesystem, crash and none; 64: wrong command "
+                    "line; 70: quiesce itself failed.", .example = "0"},
     {.name = "signal", .kind = KEY_SIGNAL, AT(signal), .description = "The command dies by this signal.",
      .example = "\"KILL\""},
     {.name = "consistency", .kind = KEY_CHOICE, AT(consistency), .words = CONSISTENCIES,
@@ -80,14 +81,14 @@ static const struct key EXPECT[] = {
      .description = "The JSON result must contain this: objects by key, lists by place, strings as patterns.",
      .example = "{\"scripts\": [{\"attempts\": [{\"exit_code\": 3}]}]}"},
     {.name = "frozen", .kind = KEY_VOLUME, LIST_AT(frozen, frozen_count),
-     .description = "Volumes that are still frozen after the command; no others are. Without this key: those that somebody "
-                    "else froze.", .example = "[]"},
+     .description = "Volumes that are still frozen after the command; no others are. Without this key: those that "
+                    "somebody else froze.", .example = "[]"},
     {.name = "snapshot", .kind = KEY_MAP, AT(snapshot), .object = &SNAPSHOT_OBJECT,
      .description = "For volumes: what the snapshot holds of them (loop world).",
      .example = "{\"/data\": {\"clean\": true, \"missing\": 0}}"},
     {.name = "golden", .kind = KEY_FLAG, AT(golden),
-     .description = "The whole trace, without times, is the one in the file NAME.golden beside this one, which `run --update` "
-                    "writes.", .fallback = "false", .example = "true"},
+     .description = "The whole trace, without times, is the one in the file NAME.golden beside this one, which `run "
+                    "--update` writes.", .fallback = "false", .example = "true"},
     {.name = NULL},
 };
 

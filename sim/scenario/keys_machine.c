@@ -9,7 +9,7 @@
 #define MS_MAX INT64_C(86400000) /* a day */
 #define MIB INT64_C(1048576)
 
-/* ---- Attempts of scripts, and the snapshot command ---------------------------------------------------------------- */
+/* ---- Attempts of scripts, and the snapshot command --------------------------------------------------------------- */
 
 static const struct key ATTEMPT[] = {
     {.name = "run_ms", .kind = KEY_MS_FOREVER, KEY_AT(struct scenario_attempt, run_us), .max = MS_MAX,
@@ -21,7 +21,8 @@ static const struct key ATTEMPT[] = {
     {.name = "stdout", .kind = KEY_TEXT, KEY_AT(struct scenario_attempt, out),
      .description = "What it prints first.", .example = "\"quiesced\\n\""},
     {.name = "stdout_bytes", .kind = KEY_BYTES, KEY_AT(struct scenario_attempt, out_size), .min = 1, .max = 1 << 30,
-     .with = "stdout", .description = "`stdout` is printed again and again until so many bytes are; without this key, once.",
+     .with = "stdout", .description = "`stdout` is printed again and again until so many bytes are; without this "
+                                      "key, once.",
      .example = "200000"},
     {.name = "stderr", .kind = KEY_TEXT, KEY_AT(struct scenario_attempt, err),
      .description = "What it prints first on standard error.", .example = "\"no such database\\n\""},
@@ -60,14 +61,14 @@ const struct key_object scenario_attempt_keys = {
     .name = "attempt", .keys = ATTEMPT, .size = sizeof(struct scenario_attempt), .place = NO_PLACE,
     .initial = &(const struct scenario_attempt){.leaves_run_us = SCENARIO_FOREVER}, .check = check_attempt};
 
-/* ---- Volumes ------------------------------------------------------------------------------------------------------ */
+/* ---- Volumes ----------------------------------------------------------------------------------------------------- */
 
 #define VIRTUAL SCENARIO_VIRTUAL
 #define LOOP (SCENARIO_VIRTUAL | SCENARIO_LOOP)
 #define ALL SCENARIO_WORLDS
 #define FSTYPES(row) \
-    row("ext4", ALL, 16, 2) row("xfs", ALL, 300, 300) row("btrfs", ALL, 128, 110) row("ext3", LOOP, 16, 2) \
-    row("ext2", LOOP, 16, 2) row("vfat", LOOP, 16, 2) row("tmpfs", LOOP, 16, 1) row("f2fs", VIRTUAL, 64, 64) \
+    row("ext4", ALL, 16, 2) row("xfs", ALL, 300, 300) row("btrfs", ALL, 128, 110) row("ext3", LOOP, 16, 2)             \
+    row("ext2", LOOP, 16, 2) row("vfat", LOOP, 16, 2) row("tmpfs", LOOP, 16, 1) row("f2fs", VIRTUAL, 64, 64)           \
     row("exfat", VIRTUAL, 16, 1) row("ntfs3", VIRTUAL, 16, 1) row("iso9660", VIRTUAL, 16, 1) \
     row("squashfs", VIRTUAL, 16, 1) row("zfs", VIRTUAL, 64, 64) row("overlay", VIRTUAL, 0, 0) \
     row("nfs4", VIRTUAL, 0, 0) row("cifs", VIRTUAL, 0, 0) row("fuse.sshfs", VIRTUAL, 0, 0) row("newfs", VIRTUAL, 16, 1)
@@ -93,8 +94,8 @@ static const struct key VOLUME[] = {
     {.name = "mount", .kind = KEY_PATH, .required = true, KEY_AT(struct scenario_volume, mount),
      .description = "Where it is mounted; its name in the rest of the scenario.", .example = "\"/data\""},
     {.name = "type", .kind = KEY_CHOICE, KEY_AT(struct scenario_volume, type), .words = FSTYPE_WORDS,
-     .description = "Its filesystem. The loop world has ext4, xfs, btrfs, ext3, ext2, vfat and tmpfs, the fake world plays "
-                    "ext4, xfs and btrfs, the virtual world all; newfs is one that nobody knows.",
+     .description = "Its filesystem. The loop world has ext4, xfs, btrfs, ext3, ext2, vfat and tmpfs, the fake world "
+                    "plays ext4, xfs and btrfs, the virtual world all; newfs is one that nobody knows.",
      .fallback = "\"ext4\"", .example = "\"btrfs\""},
     {.name = "size_mib", .kind = KEY_MIB, KEY_AT(struct scenario_volume, size), .min = 1, .max = 16384,
      .description = "Its size in MiB. Without this key: ext4 16, xfs 300, btrfs 128.", .example = "64"},
@@ -131,7 +132,8 @@ static bool check_volume(struct reader *reader, const cJSON *item, void *object)
     const struct key_fstype *type = scenario_fstype(volume->type);
     for (size_t i = 0; i < sizeof SYSTEM / sizeof SYSTEM[0]; i++) {
         size_t length = strlen(SYSTEM[i]);
-        if (strncmp(volume->mount, SYSTEM[i], length) == 0 && (volume->mount[length] == '\0' || volume->mount[length] == '/'))
+        if (strncmp(volume->mount, SYSTEM[i], length) == 0 &&
+            (volume->mount[length] == '\0' || volume->mount[length] == '/'))
             return scenario_refuse(reader, scenario_member(reader, item, "mount"), "mount",
                                    "%s; allowed is what is not in /dev, /proc, /quiesce-sim, /run, /sys or /usr",
                                    volume->mount);
@@ -155,7 +157,7 @@ const struct key_object scenario_volume_keys = {
     .name = "volume", .keys = VOLUME, .size = sizeof(struct scenario_volume), .place = NO_PLACE,
     .initial = &(const struct scenario_volume){.type = "ext4"}, .check = check_volume};
 
-/* ---- Workloads ---------------------------------------------------------------------------------------------------- */
+/* ---- Workloads --------------------------------------------------------------------------------------------------- */
 
 static const struct key_word WORKLOADS[] = {
     {"append", SCENARIO_APPEND}, {"fsync", SCENARIO_FSYNC}, {"mmap", SCENARIO_MMAP}, {"direct", SCENARIO_DIRECT},
@@ -163,8 +165,9 @@ static const struct key_word WORKLOADS[] = {
 
 static const struct key WORKLOAD[] = {
     {.name = "kind", .kind = KEY_WORD, .required = true, KEY_AT(struct scenario_workload, kind), .words = WORKLOADS,
-     .description = "append: 4 KiB writes in a loop; fsync: each of them synced; mmap: stores to a shared mapping; direct: "
-                    "O_DIRECT; directories: create, rename, link, unlink, mkdir; ledger: the database of fixtures/apps.",
+     .description = "append: 4 KiB writes in a loop; fsync: each of them synced; mmap: stores to a shared mapping; "
+                    "direct: O_DIRECT; directories: create, rename, link, unlink, mkdir; ledger: the database of "
+                    "fixtures/apps.",
      .example = "\"append\""},
     {.name = "volume", .kind = KEY_VOLUME, .required = true, KEY_AT(struct scenario_workload, volume),
      .description = "Where it writes.", .example = "\"/data\""},
@@ -177,7 +180,7 @@ const struct key_object scenario_workload_keys = {
     .name = "workload", .keys = WORKLOAD, .size = sizeof(struct scenario_workload), .place = NO_PLACE,
     .initial = &(const struct scenario_workload){.writers = 1}};
 
-/* ---- Faults ------------------------------------------------------------------------------------------------------- */
+/* ---- Faults ------------------------------------------------------------------------------------------------------ */
 
 static const struct key_word OPERATIONS[] = {
     {"sync", SCENARIO_SYNC}, {"freeze", SCENARIO_FREEZE}, {"thaw", SCENARIO_THAW}, {NULL, 0}};
@@ -201,15 +204,16 @@ const struct key_object scenario_fault_keys = {
     .name = "fault", .keys = FAULT, .size = sizeof(struct scenario_fault), .place = NO_PLACE,
     .rule = KEY_AT_LEAST_ONE, .choice = (const char *const[]){"error", "delay_ms", NULL}};
 
-/* ---- Actions ------------------------------------------------------------------------------------------------------ */
+/* ---- Actions ----------------------------------------------------------------------------------------------------- */
 
 static const struct key_word TARGETS[] = {{"agent", SCENARIO_AGENT}, {"guardian", SCENARIO_GUARDIAN},
                                           {"both", SCENARIO_BOTH}, {"snapshot", SCENARIO_SNAPSHOT}, {NULL, 0}};
 
 static const struct key ACTION[] = {
     {.name = "when", .kind = KEY_PATTERN, KEY_AT(struct scenario_action, when),
-     .description = "It is done once, right after a line of the trace that matches this pattern. What \"begins\" has not "
-                    "taken effect yet, and waits until the action is done. Without this key and at_ms: at the start.",
+     .description = "It is done once, right after a line of the trace that matches this pattern. What \"begins\" has "
+                    "not taken effect yet, and waits until the action is done. Without this key and at_ms: at the "
+                    "start.",
      .example = "\"freeze /data ok\""},
     {.name = "nth", .kind = KEY_INTEGER, KEY_AT(struct scenario_action, nth), .min = 1, .max = 10000, .with = "when",
      .description = "The nth such line, from 1, counted over all steps.", .fallback = "1", .example = "2"},
@@ -262,4 +266,5 @@ const struct key_object scenario_action_keys = {
     .name = "action", .keys = ACTION, .size = sizeof(struct scenario_action),
     .place = offsetof(struct scenario_action, place), .initial = &(const struct scenario_action){.nth = 1},
     .rule = KEY_ONE, .check = check_action,
-    .choice = (const char *const[]){"send", "freeze", "thaw", "mount_over", "unmount", "release", "replace", "chmod", NULL}};
+    .choice = (const char *const[]){"send", "freeze", "thaw", "mount_over", "unmount", "release", "replace", "chmod",
+                                    NULL}};

@@ -151,9 +151,9 @@ static bool can_match(struct lines *lines, const char *pattern, const char *form
     if (*pattern == '*' && (can_match(lines, pattern + 1, form) || (*form && can_match(lines, pattern, form + 1))))
         return true;
     if (set == END)
-        return *form && *pattern && *pattern != '*' ? matches_one(pattern, *form, &rest) && can_match(lines, rest,
-                                                                                                      form + 1)
-                                                    : *form == *pattern;
+        return *form && *pattern && *pattern != '*'
+                   ? matches_one(pattern, *form, &rest) && can_match(lines, rest, form + 1)
+                   : *form == *pattern;
     for (size_t i = 0; *pattern && word_of(lines, set, i); i++) {
         if (can_match_word(lines, pattern, word_of(lines, set, i), form + 1))
             return true;
@@ -197,8 +197,7 @@ static const char *say_forms(struct lines *lines, const char *pattern)
         return scenario_format(lines->memory, "lines are like %s%s%s", all, say_set(lines, all, PLUGIN),
                                say_set(lines, all, VOLUME));
     return "lines begin with agent, guardian, pre, post, snapshot, leftover of, sync, freeze, thaw, other freeze, "
-           "other thaw, "
-           "SIGNAL to, mount over, unmount, release, replace or chmod";
+           "other thaw, SIGNAL to, mount over, unmount, release, replace or chmod";
 }
 
 bool scenario_line_possible(struct reader *reader, const cJSON *item, const char *what, const char *pattern)

@@ -10,7 +10,7 @@
 #define LABEL_MAX 48
 #define DEPTH_MAX 8 /* values that are variables themselves */
 
-/* ---- References ----------------------------------------------------------------------------------------------------- */
+/* ---- References -------------------------------------------------------------------------------------------------- */
 
 /* "${name.member.member}" in a text. */
 struct reference {
@@ -108,7 +108,8 @@ static bool refuse_member(struct reader *reader, const cJSON *item, const struct
                 known[count++] = entry->string;
         }
     }
-    return scenario_refuse(reader, item, item->string ? item->string : "variable", "${%s.%s}: no value of %s has a member %s%s",
+    return scenario_refuse(reader, item, item->string ? item->string : "variable",
+                           "${%s.%s}: no value of %s has a member %s%s",
                            variable->name, member, variable->name, member, scenario_nearest(reader, member, known));
 }
 
@@ -137,7 +138,7 @@ static bool look_up(struct reader *reader, const cJSON *item, const struct refer
     return true;
 }
 
-/* ---- What stands for a value ------------------------------------------------------------------------------------------ */
+/* ---- What stands for a value ------------------------------------------------------------------------------------- */
 
 bool matrix_value(struct reader *reader, const cJSON *item, bool strict, const cJSON **value)
 {
@@ -209,8 +210,8 @@ static const char *replace_all(struct reader *reader, const cJSON *item, bool st
         bool found = look_up(reader, item, &reference, strict, &known, &value);
         if (found && known && !(text = value_text(reader, value)))
             found = scenario_refuse(reader, item, item->string ? item->string : "variable",
-                                    "%.*s in the middle of a text is a list or an object here; allowed is a string, a number, "
-                                    "true or false", (int)reference.size, at);
+                                    "%.*s in the middle of a text is a list or an object here; allowed is a string, a "
+                                    "number, true or false", (int)reference.size, at);
         if (!found) {
             free(whole);
             return NULL;
@@ -239,7 +240,7 @@ bool matrix_text(struct reader *reader, const cJSON *item, bool strict, const ch
     return *text != NULL;
 }
 
-/* ---- Trees ---------------------------------------------------------------------------------------------------------- */
+/* ---- Trees ------------------------------------------------------------------------------------------------------- */
 
 static bool copy_value(struct reader *reader, const cJSON *item, cJSON **copy);
 
@@ -294,7 +295,7 @@ bool matrix_tree(struct reader *reader, const cJSON *item, const cJSON **tree)
     return true;
 }
 
-/* ---- Combinations --------------------------------------------------------------------------------------------------- */
+/* ---- Combinations ------------------------------------------------------------------------------------------------ */
 
 /* How a value goes by in the name of a combination: its member "name", itself, or which one it is. */
 static const char *label_of(struct reader *reader, const struct matrix_variable *variable, const cJSON *value)
@@ -351,7 +352,8 @@ bool matrix_open(struct reader *reader, const cJSON *root)
     if (!object)
         return true;
     if (!cJSON_IsObject(object))
-        return scenario_refuse(reader, object, "matrix", "allowed is an object: names of variables, each with a list of values");
+        return scenario_refuse(reader, object, "matrix",
+                               "allowed is an object: names of variables, each with a list of values");
     reader->matrix.variables = calloc((size_t)cJSON_GetArraySize(object) + 1, sizeof *reader->matrix.variables);
     if (!reader->matrix.variables)
         scenario_no_memory();

@@ -40,8 +40,8 @@ bool matrix_check_used(struct reader *reader);
 /* What stands for `item`: itself, or for a string that is only a variable, its value. *value NULL: the variable's value
  * has no such member here. `strict`: a variable that nobody knows is a mistake; else it is text. */
 bool matrix_value(struct reader *reader, const cJSON *item, bool strict, const cJSON **value);
-/* A string with the values of its variables in it; numbers and booleans that stand for a variable are text, too. NULL in
- * *text: it is none. */
+/* A string with the values of its variables in it; numbers and booleans that stand for a variable are text, too.
+ * NULL in *text: it is none. */
 bool matrix_text(struct reader *reader, const cJSON *item, bool strict, const char **text);
 /* A copy of `item` in which every variable has its value, kept by the reader's memory. NULL in *tree: `item` is a
  * variable that has no value here. */

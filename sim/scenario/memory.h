@@ -1,4 +1,4 @@
-/* memory.h: the memory of a set of scenarios: taken piece by piece, freed all at once. None left: the program aborts. */
+/* memory.h: the memory of a set of scenarios: taken piece by piece, freed at once. None left: the program aborts. */
 #ifndef QUIESCE_SIM_SCENARIO_MEMORY_H
 #define QUIESCE_SIM_SCENARIO_MEMORY_H
 

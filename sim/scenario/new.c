@@ -38,7 +38,8 @@ static const char STARTER[] =
 static void print_help(FILE *out)
 {
     fputs("Usage: quiesce-sim new NAME\n\n"
-          "Writes scenarios/NAME.json, as in `quiesce-sim new retries/my-rule`: a scenario that passes, to be changed. Never\n"
+          "Writes scenarios/NAME.json, as in `quiesce-sim new retries/my-rule`: a scenario that passes, to be "
+          "changed. Never\n"
           "overwrites. It looks for the folder scenarios upwards from the current one.\n", out);
 }
 
@@ -97,7 +98,8 @@ int command_new(int argc, char **argv)
     if (length > 5 && strcmp(argv[1] + length - 5, ".json") == 0)
         argv[1][length - 5] = '\0';
     if (!values_is_fixture(argv[1]) || argv[1][0] == '-') {
-        fprintf(stderr, "quiesce-sim new: %s is no name; allowed is a path below scenarios/, as in retries/my-rule\n", argv[1]);
+        fprintf(stderr, "quiesce-sim new: %s is no name; allowed is a path below scenarios/, as in retries/my-rule\n",
+                argv[1]);
         return EXIT_MISTAKE;
     }
     char *root = scenario_find_root(".");

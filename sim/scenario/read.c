@@ -8,86 +8,20 @@
 #include "trace.h"
 #include "values.h"
 
-#define SHOWN_MAX 60 /* bytes of a value that a message shows */
-
-/* ---- Mistakes --------------------------------------------------------------------------------------------------------- */
-
-static bool set_line(struct reader *reader, int line, int column, const char *what, const char *format,
-                     va_list arguments)
-{
-    char *text = reader->mistake->line;
-    size_t size = sizeof reader->mistake->line;
-    int used = snprintf(text, size, "%s:%d:%d: %s%s", reader->file, line, column, what ? what : "", what ? ": " : "");
-    if (used > 0 && (size_t)used < size)
-        vsnprintf(text + used, size - (size_t)used, format, arguments);
-    return false;
-}
-
-bool scenario_refuse(struct reader *reader, const cJSON *item, const char *what, const char *format, ...)
-{
-    const struct qz_json_place *place = qz_json_place(&reader->json, item);
-    va_list arguments;
-    va_start(arguments, format);
-    set_line(reader, place->line, place->column, what, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-bool scenario_refuse_key(struct reader *reader, const cJSON *item, const char *format, ...)
-{
-    const struct qz_json_place *place = qz_json_place(&reader->json, item);
-    va_list arguments;
-    va_start(arguments, format);
-    set_line(reader, place->key_line, place->key_column, NULL, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-bool scenario_refuse_at(struct reader *reader, struct scenario_place place, const char *what, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    set_line(reader, place.line, place.column, what, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-const char *scenario_nearest(struct reader *reader, const char *word, const char *const *known)
-{
-    const char *nearest = qz_nearest_word(word, known);
-    return nearest ? scenario_format(reader->memory, " (did you mean %s?)", nearest) : "";
-}
-
 const cJSON *scenario_member(const struct reader *reader, const cJSON *object, const char *name)
 {
     (void)reader;
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-/* The value as it would be written, cut. */
-static const char *shown(struct reader *reader, const cJSON *value)
-{
-    char *text = cJSON_PrintUnformatted(value);
-    if (!text)
-        scenario_no_memory();
-    size_t size = strlen(text);
-    const char *rest = size > SHOWN_MAX ? "…" : "";
-    size = size > SHOWN_MAX ? SHOWN_MAX : size;
-    while (size > 0 && *rest && ((unsigned char)text[size] & 0xC0) == 0x80)
-        size--; /* not in the middle of a character */
-    const char *copy = scenario_format(reader->memory, "%.*s%s", (int)size, text, rest);
-    cJSON_free(text);
-    return copy;
-}
-
 /* Says that `value` (as found for `item`) is not what the key may be. */
 static bool refuse_value(struct reader *reader, const struct key *key, const cJSON *value)
 {
-    return scenario_refuse(reader, value, key->name, "%s; allowed is %s", shown(reader, value),
+    return scenario_refuse(reader, value, key->name, "%s; allowed is %s", scenario_shown(reader, value),
                            scenario_allowed(reader->memory, key));
 }
 
-/* ---- Texts -------------------------------------------------------------------------------------------------------------- */
+/* ---- Texts ------------------------------------------------------------------------------------------------------- */
 
 /* The text of a string, or of what stands for a variable. */
 static bool read_text(struct reader *reader, const struct key *key, const cJSON *item, const char **text)
@@ -192,7 +126,7 @@ static bool read_lines(struct reader *reader, const struct key *key, const cJSON
     return true;
 }
 
-/* ---- Numbers and words ---------------------------------------------------------------------------------------------------- */
+/* ---- Numbers and words ------------------------------------------------------------------------------------------- */
 
 static bool read_integer(struct reader *reader, const struct key *key, const cJSON *value, int64_t *number)
 {
@@ -254,7 +188,7 @@ static bool read_name(struct reader *reader, const struct key *key, const cJSON 
     return *number >= 0 || refuse_text(reader, key, item, text, near);
 }
 
-/* ---- Values ------------------------------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 static bool read_map(struct reader *reader, const struct key *key, const cJSON *value, const cJSON **tree)
 {
@@ -336,7 +270,7 @@ static bool read_value(struct reader *reader, const struct key *key, const cJSON
     }
 }
 
-/* ---- Lists -------------------------------------------------------------------------------------------------------------- */
+/* ---- Lists ------------------------------------------------------------------------------------------------------- */
 
 static size_t size_of(const struct key *key)
 {
@@ -401,7 +335,7 @@ static bool read_list(struct reader *reader, const struct key *key, const cJSON 
     return read;
 }
 
-/* ---- Objects ------------------------------------------------------------------------------------------------------------ */
+/* ---- Objects ----------------------------------------------------------------------------------------------------- */
 
 static bool check_known(struct reader *reader, const struct key_object *keys, const cJSON *item)
 {
@@ -422,7 +356,8 @@ static bool check_known(struct reader *reader, const struct key_object *keys, co
             all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", known[i]);
         }
         const char *near = scenario_nearest(reader, member->string, known);
-        return scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s", member->string, *near ? near : all);
+        return scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s", member->string,
+                                   *near ? near : all);
     }
     return true;
 }
@@ -434,7 +369,8 @@ static bool check_company(struct reader *reader, const struct key_object *keys, 
         if (key->required && !member)
             return scenario_refuse(reader, item, keys->name, "the key \"%s\" is missing", key->name);
         if (member && key->with && !scenario_member(reader, item, key->with))
-            return scenario_refuse_key(reader, member, "the key \"%s\" is allowed only beside \"%s\"", key->name, key->with);
+            return scenario_refuse_key(reader, member, "the key \"%s\" is allowed only beside \"%s\"", key->name,
+                                       key->with);
         if (member && key->without && scenario_member(reader, item, key->without))
             return scenario_refuse_key(reader, member, "the key \"%s\" is not allowed beside \"%s\"", key->name,
                                        key->without);
@@ -458,10 +394,12 @@ static bool check_rule(struct reader *reader, const struct key_object *keys, con
         all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", keys->choice[i]);
     }
     if (second && keys->rule != KEY_AT_LEAST_ONE)
-        return scenario_refuse_key(reader, second, "the key \"%s\" is one too many; allowed is %s of %s", second->string,
+        return scenario_refuse_key(reader, second, "the key \"%s\" is one too many; allowed is %s of %s",
+                                   second->string,
                                    SAYS[keys->rule], all);
     if (count == 0 && keys->rule != KEY_AT_MOST_ONE)
-        return scenario_refuse(reader, item, keys->name, "a key is missing; allowed is %s of %s", SAYS[keys->rule], all);
+        return scenario_refuse(reader, item, keys->name, "a key is missing; allowed is %s of %s", SAYS[keys->rule],
+                               all);
     return true;
 }
 
@@ -486,7 +424,7 @@ static bool read_member(struct reader *reader, const struct key_object *keys, co
 bool scenario_read_object(struct reader *reader, const struct key_object *keys, const cJSON *item, void *out)
 {
     if (!cJSON_IsObject(item))
-        return scenario_refuse(reader, item, keys->name, "%s; allowed is an object", shown(reader, item));
+        return scenario_refuse(reader, item, keys->name, "%s; allowed is an object", scenario_shown(reader, item));
     if (keys->initial)
         memcpy(out, keys->initial, keys->size);
     else

@@ -21,7 +21,7 @@ struct reader {
     const struct given *given; /* as far as it has been read */
 };
 
-/* ---- Mistakes: each sets the line and returns false ----------------------------------------------------------------- */
+/* ---- Mistakes: each sets the line and returns false -------------------------------------------------------------- */
 
 /* "file:line:column: what: …", at the value `item`. */
 bool scenario_refuse(struct reader *reader, const cJSON *item, const char *what, const char *format, ...)
@@ -33,8 +33,10 @@ bool scenario_refuse_at(struct reader *reader, struct scenario_place place, cons
     __attribute__((format(printf, 4, 5)));
 /* " (did you mean NEAREST?)", or "". `known` is ended by NULL. */
 const char *scenario_nearest(struct reader *reader, const char *word, const char *const *known);
+/* The value as it would be written, cut. */
+const char *scenario_shown(struct reader *reader, const cJSON *value);
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------ */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 /* The member as it is written, or NULL. */
 const cJSON *scenario_member(const struct reader *reader, const cJSON *object, const char *name);
@@ -45,7 +47,7 @@ bool scenario_read_object(struct reader *reader, const struct key_object *keys, 
 /* What a key's value may be, for messages: "a number from 0 to 255". */
 const char *scenario_allowed(struct scenario_memory *memory, const struct key *key);
 
-/* ---- Parts of the whole --------------------------------------------------------------------------------------------- */
+/* ---- Parts of the whole ------------------------------------------------------------------------------------------ */
 
 /* build.c: one combination of the matrix becomes one scenario. `set` and `root`: for names. */
 bool scenario_build(struct reader *reader, const char *root, const struct given *given, struct scenario *scenario);

@@ -17,7 +17,7 @@
 
 #define SCENARIO_FOREVER INT64_MAX /* "forever", as a duration in microseconds */
 #define SCENARIO_CONFIG_DIRECTORY "/etc/azure"
-#define SCENARIO_SCRIPT_DIRECTORY "/opt/app" /* where scripts lie unless told: pre.sh, post.sh; of plugin k: pre-K.sh … */
+#define SCENARIO_SCRIPT_DIRECTORY "/opt/app" /* where scripts lie unless told: pre.sh; of plugin k: pre-K.sh … */
 
 enum scenario_world {
     SCENARIO_VIRTUAL = 1 << 0,
@@ -33,7 +33,7 @@ struct scenario_place {
     int column;
 };
 
-/* ---- Files ------------------------------------------------------------------------------------------------------ */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 /* A file, directory or symbolic link of the scenario's machine. Missing parents are directories of root's, 0755. */
 enum scenario_file_kind { SCENARIO_FILE, SCENARIO_DIRECTORY, SCENARIO_SYMLINK, SCENARIO_FIFO, SCENARIO_ABSENT };
@@ -47,7 +47,7 @@ struct scenario_file {
     mode_t mode;
 };
 
-/* ---- Scripts and the snapshot command --------------------------------------------------------------------------- */
+/* ---- Scripts and the snapshot command ---------------------------------------------------------------------------- */
 
 /* What one attempt does. */
 struct scenario_attempt {
@@ -86,7 +86,7 @@ struct scenario_plugin {
     struct scenario_script post;
 };
 
-/* ---- Volumes ---------------------------------------------------------------------------------------------------- */
+/* ---- Volumes ----------------------------------------------------------------------------------------------------- */
 
 enum scenario_fill { SCENARIO_EMPTY, SCENARIO_NEARLY_FULL, SCENARIO_FULL };
 
@@ -123,7 +123,7 @@ struct scenario_workload {
     int writers;
 };
 
-/* ---- What goes wrong, what is done ------------------------------------------------------------------------------ */
+/* ---- What goes wrong, what is done ------------------------------------------------------------------------------- */
 
 enum scenario_op { SCENARIO_SYNC, SCENARIO_FREEZE, SCENARIO_THAW };
 
@@ -165,7 +165,7 @@ struct scenario_action {
     struct scenario_place place;
 };
 
-/* ---- What must be seen ------------------------------------------------------------------------------------------ */
+/* ---- What must be seen ------------------------------------------------------------------------------------------- */
 
 struct scenario_duration {
     const char *from; /* patterns of trace lines: the first match of `from`, the first of `to` after it */
@@ -209,7 +209,7 @@ struct scenario_step {
     struct scenario_place place;
 };
 
-/* ---- The whole -------------------------------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 struct scenario {
     const char *file;        /* as it was named on the command line, or found below it */

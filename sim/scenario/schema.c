@@ -10,7 +10,7 @@
 
 #define LINE_MAX_WIDTH 118 /* what fits on one line is written on one */
 
-/* ---- Trees: memory that is short aborts -------------------------------------------------------------------------------- */
+/* ---- Trees: memory that is short aborts -------------------------------------------------------------------------- */
 
 static cJSON *add(cJSON *object, const char *key, cJSON *value)
 {
@@ -90,7 +90,7 @@ static cJSON *not(cJSON *what)
     return schema;
 }
 
-/* ---- Values ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 static cJSON *any_of(cJSON *one, cJSON *other)
 {
@@ -222,7 +222,7 @@ static cJSON *schema_of(const struct key *key)
     return schema;
 }
 
-/* ---- Objects --------------------------------------------------------------------------------------------------------------- */
+/* ---- Objects ----------------------------------------------------------------------------------------------------- */
 
 static void add_rule(const struct key_object *keys, cJSON *all)
 {
@@ -284,7 +284,7 @@ static void define_objects(cJSON *definitions, const struct key_object *keys)
     }
 }
 
-/* ---- Text ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Text -------------------------------------------------------------------------------------------------------- */
 
 /* Writes a value: on one line if it fits there. */
 static void write_value(FILE *out, const cJSON *value, int depth, size_t column)
@@ -318,7 +318,8 @@ char *scenario_schema(void)
     cJSON *schema = cJSON_CreateObject();
     add(schema, "$schema", string("http://json-schema.org/draft-07/schema#"));
     add(schema, "title", string("A scenario of quiesce-sim"));
-    add(schema, "description", string("What is given, what happens, and what must be seen. This file is made by `quiesce-sim schema`."));
+    add(schema, "description", string("What is given, what happens, and what must be seen. This file is made by "
+                                      "`quiesce-sim schema`."));
     fill_object(schema, &scenario_keys, false);
     cJSON *definitions = add(schema, "definitions", cJSON_CreateObject());
     add(definitions, "variable", matching(VALUES_VARIABLE));

@@ -46,7 +46,8 @@ bool values_is_fixture(const char *text)
 bool values_is_need(const char *text)
 {
     size_t prefix = strncmp(text, "fs:", 3) == 0 ? 3 : strncmp(text, "program:", 8) == 0 ? 8 : 0;
-    return prefix > 0 && is_made_of(text + prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-");
+    return prefix > 0 && is_made_of(text + prefix,
+                                    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-");
 }
 
 int values_mode(const char *text)

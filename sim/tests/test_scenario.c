@@ -16,7 +16,7 @@
 #define SCENARIOS QZ_FIXTURES "/../scenarios"
 #define MS INT64_C(1000)
 
-/* ---- Helpers ---------------------------------------------------------------------------------------------------------- */
+/* ---- Helpers ----------------------------------------------------------------------------------------------------- */
 
 /* What was read from a text; free with scenario_set_free(&…set). */
 struct parsed {
@@ -75,7 +75,7 @@ static const char *words_of(const struct scenario_step *step)
     return text;
 }
 
-/* ---- What is there without being said ----------------------------------------------------------------------------------- */
+/* ---- What is there without being said ---------------------------------------------------------------------------- */
 
 QZ_TEST(the_least_scenario_is_a_whole_one) // What is not said is filled in: a volume, a sound plugin, a plain run.
 {
@@ -96,8 +96,8 @@ QZ_TEST(the_least_scenario_is_a_whole_one) // What is not said is filled in: a v
     CHECK_STRING(plugin->name, "ScriptRunner");
     CHECK_STRING(plugin->config.path, "/etc/azure/VMSnapshotScriptPluginConfig.json");
     CHECK_INT(plugin->config.mode, 0600);
-    CHECK_STRING(plugin->config.text,
-                 "{\n\t\"preScriptLocation\":\t\"/opt/app/pre.sh\",\n\t\"postScriptLocation\":\t\"/opt/app/post.sh\"\n}\n");
+    CHECK_STRING(plugin->config.text, "{\n\t\"preScriptLocation\":\t\"/opt/app/pre.sh\",\n"
+                                      "\t\"postScriptLocation\":\t\"/opt/app/post.sh\"\n}\n");
     CHECK_INT(plugin->config.size, strlen(plugin->config.text));
     CHECK_STRING(plugin->pre.location, "/opt/app/pre.sh");
     CHECK_STRING(plugin->post.file.path, "/opt/app/post.sh");
@@ -117,7 +117,8 @@ QZ_TEST(the_least_scenario_is_a_whole_one) // What is not said is filled in: a v
 
 QZ_TEST(nothing_is_not_nothing_said) // An empty list is an expectation; no list is none.
 {
-    struct parsed parsed = parse("{\"description\": \"A rule.\", \"volumes\": [], \"expect\": {\"errors\": [], \"frozen\": []}}");
+    struct parsed parsed = parse("{\"description\": \"A rule.\", \"volumes\": [], "
+                                 "\"expect\": {\"errors\": [], \"frozen\": []}}");
     const struct scenario *scenario = only(&parsed);
     CHECK_INT(scenario->volume_count, 0);
     CU_ASSERT_PTR_NOT_NULL(scenario->steps[0].expect.errors);
@@ -125,15 +126,18 @@ QZ_TEST(nothing_is_not_nothing_said) // An empty list is an expectation; no list
     scenario_set_free(&parsed.set);
 }
 
-/* ---- Values ------------------------------------------------------------------------------------------------------------ */
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 QZ_TEST(values_come_in_the_units_of_worlds) // Milliseconds become microseconds, names numbers, modes bits.
 {
     struct parsed parsed = parse_with(
-        "\"pre\": [{\"run_ms\": 1.5, \"signal\": \"TERM\", \"stdout\": \"ab\"}, {\"run_ms\": \"forever\", \"leaves\": 1}],"
+        "\"pre\": [{\"run_ms\": 1.5, \"signal\": \"TERM\", \"stdout\": \"ab\"}, "
+        "{\"run_ms\": \"forever\", \"leaves\": 1}],"
         "\"post_file\": {\"mode\": \"04755\", \"owner\": 1000, \"path\": \"/srv/p\"},"
-        "\"faults\": [{\"op\": \"thaw\", \"error\": \"EIO\", \"nth\": 2}, {\"op\": \"freeze\", \"delay_ms\": \"forever\"}],"
-        "\"actions\": [{\"when\": \"snapshot starts\", \"send\": \"KILL\", \"to\": \"both\"}, {\"at_ms\": 2, \"thaw\": \"/data\"}]");
+        "\"faults\": [{\"op\": \"thaw\", \"error\": \"EIO\", \"nth\": 2}, "
+        "{\"op\": \"freeze\", \"delay_ms\": \"forever\"}],"
+        "\"actions\": [{\"when\": \"snapshot starts\", \"send\": \"KILL\", \"to\": \"both\"}, "
+        "{\"at_ms\": 2, \"thaw\": \"/data\"}]");
     const struct scenario *scenario = only(&parsed);
     const struct scenario_attempt *attempts = scenario->plugins[0].pre.attempts;
     CHECK_INT(attempts[0].run_us, 1500);
@@ -158,7 +162,7 @@ QZ_TEST(values_come_in_the_units_of_worlds) // Milliseconds become microseconds,
     scenario_set_free(&parsed.set);
 }
 
-QZ_TEST(actions_leave_the_lines_that_patterns_may_ask_for) // Each kind's line is one that the reader takes for possible.
+QZ_TEST(actions_leave_the_lines_that_patterns_may_ask_for) // Each kind's line is possible.
 {
     static const char *const ACTIONS[][2] = {
         {"\"send\": \"KILL\", \"to\": \"agent\"", "KILL to agent"},
@@ -172,7 +176,8 @@ QZ_TEST(actions_leave_the_lines_that_patterns_may_ask_for) // Each kind's line i
     };
     for (size_t i = 0; i < sizeof ACTIONS / sizeof ACTIONS[0]; i++) {
         char text[512], line[512];
-        snprintf(text, sizeof text, "{\"description\": \"A rule.\", \"actions\": [{%s}], \"expect\": {\"trace\": [\"%s\"]}}",
+        snprintf(text, sizeof text,
+                 "{\"description\": \"A rule.\", \"actions\": [{%s}], \"expect\": {\"trace\": [\"%s\"]}}",
                  ACTIONS[i][0], ACTIONS[i][1]);
         struct parsed parsed = parse(text);
         const struct scenario *scenario = only(&parsed);
@@ -183,7 +188,7 @@ QZ_TEST(actions_leave_the_lines_that_patterns_may_ask_for) // Each kind's line i
     }
 }
 
-/* ---- The matrix -------------------------------------------------------------------------------------------------------- */
+/* ---- The matrix -------------------------------------------------------------------------------------------------- */
 
 QZ_TEST(every_combination_of_the_matrix_is_a_scenario) // Named by its values, the last variable going fastest.
 {
@@ -205,12 +210,14 @@ QZ_TEST(every_combination_of_the_matrix_is_a_scenario) // Named by its values, t
     scenario_set_free(&parsed.set);
 }
 
-QZ_TEST(values_may_be_objects_lists_and_nothing) // Members by name; a list in a list is spliced; what has no value is not said.
+QZ_TEST(values_may_be_objects_lists_and_nothing) // A list in a list is spliced; what has no value is not said.
 {
     struct parsed parsed = parse_with(
         "\"matrix\": {\"case\": [{\"name\": \"plain\"},"
-        " {\"name\": \"slow\", \"ms\": 5, \"words\": [\"--hold\", \"2\"], \"fault\": {\"op\": \"sync\", \"error\": \"EIO\"}}]},"
-        "\"pre\": [{\"run_ms\": \"${case.ms}\"}], \"faults\": [\"${case.fault}\"], \"command\": [\"run\", \"${case.words}\"]");
+        " {\"name\": \"slow\", \"ms\": 5, \"words\": [\"--hold\", \"2\"], "
+        "\"fault\": {\"op\": \"sync\", \"error\": \"EIO\"}}]},"
+        "\"pre\": [{\"run_ms\": \"${case.ms}\"}], \"faults\": [\"${case.fault}\"], "
+        "\"command\": [\"run\", \"${case.words}\"]");
     CHECK_INT(parsed.set.count, 2);
     if (parsed.set.count == 2) {
         const struct scenario *plain = &parsed.set.items[0], *slow = &parsed.set.items[1];
@@ -229,7 +236,8 @@ QZ_TEST(values_may_be_objects_lists_and_nothing) // Members by name; a list in a
 QZ_TEST(a_script_may_have_variables_of_its_own) // ${…} in the text of a file is a variable only if the matrix has it.
 {
     struct parsed parsed = parse_with("\"matrix\": {\"status\": [3]},"
-                                      "\"pre_file\": {\"text\": [\"#!/bin/sh\", \"exit ${status}\", \"echo ${HOME}\"]}");
+                                      "\"pre_file\": {\"text\": [\"#!/bin/sh\", "
+                                      "\"exit ${status}\", \"echo ${HOME}\"]}");
     CHECK_STRING(only(&parsed)->plugins[0].pre.file.text, "#!/bin/sh\nexit 3\necho ${HOME}\n");
     scenario_set_free(&parsed.set);
 }
@@ -245,9 +253,9 @@ QZ_TEST(a_mistake_leaves_the_set_as_it_was) // What was read before stays; of th
     scenario_set_free(&parsed.set);
 }
 
-/* ---- Configs and plugins -------------------------------------------------------------------------------------------------- */
+/* ---- Configs and plugins ----------------------------------------------------------------------------------------- */
 
-QZ_TEST(a_config_is_merged_over_one_that_names_the_scripts) // null takes a key out; the location is what it says in the end.
+QZ_TEST(a_config_is_merged_over_one_that_names_the_scripts) // null takes a key out; the location is the last word.
 {
     struct parsed parsed = parse_with("\"config\": {\"preScriptLocation\": \"/srv/link\", \"postScriptLocation\": null,"
                                       " \"timeoutInSeconds\": 2.5, \"appName\": [null]},"
@@ -276,7 +284,8 @@ QZ_TEST(a_config_may_be_any_text) // Inline, by lines, or a fixture, which may h
 QZ_TEST(several_plugins_get_files_of_their_own) // And a plugin host file that names their configs.
 {
     struct parsed parsed = parse_with("\"plugins\": [{\"name\": \"orders\"}, {\"pre\": [{\"exit\": 3}]}],"
-                                      "\"plugin_host\": {\"timeoutInSeconds\": 60, \"pluginName1\": null, \"pluginPath0\": \"x\"}");
+                                      "\"plugin_host\": {\"timeoutInSeconds\": 60, "
+                                      "\"pluginName1\": null, \"pluginPath0\": \"x\"}");
     const struct scenario *scenario = only(&parsed);
     CHECK_INT(scenario->plugin_count, 2);
     CHECK_STRING(scenario->plugins[0].name, "orders");
@@ -286,11 +295,12 @@ QZ_TEST(several_plugins_get_files_of_their_own) // And a plugin host file that n
     CHECK_STRING(scenario->plugin_host->path, "/etc/azure/VMSnapshotPluginHost.conf");
     CHECK_STRING(scenario->plugin_host->text,
                  "[pre_post]\ntimeoutInSeconds = 60\nnumberOfPlugins = 2\npluginName0 = ScriptRunner\n"
-                 "pluginConfigPath0 = /etc/azure/plugin-0.json\npluginConfigPath1 = /etc/azure/plugin-1.json\npluginPath0 = x\n");
+                 "pluginConfigPath0 = /etc/azure/plugin-0.json\npluginConfigPath1 = /etc/azure/plugin-1.json\n"
+                 "pluginPath0 = x\n");
     scenario_set_free(&parsed.set);
 }
 
-/* ---- Worlds ------------------------------------------------------------------------------------------------------------ */
+/* ---- Worlds ------------------------------------------------------------------------------------------------------ */
 
 QZ_TEST(worlds_follow_from_what_is_asked_for) // Each with the reason why another one cannot play.
 {
@@ -324,19 +334,22 @@ QZ_TEST(worlds_follow_from_what_is_asked_for) // Each with the reason why anothe
     }
 }
 
-/* ---- Lines of traces ----------------------------------------------------------------------------------------------------- */
+/* ---- Lines of traces --------------------------------------------------------------------------------------------- */
 
 QZ_TEST(a_pattern_that_no_line_can_match_is_a_mistake) // By form, plugin, volume, error, signal and status.
 {
     static const char *const POSSIBLE[] = {
-        "agent starts", "agent exits 0", "agent *", "*", "*ata ok", "freeze /data ok", "freeze /d?ta ok", "freeze * EIO",
-        "freeze /data [eE]IO", "freeze /data EA*", "pre * 1 exits 3", "pre ScriptRunner 101 dies KILL", "p*t * 1 starts",
+        "agent starts", "agent exits 0", "agent *", "*", "*ata ok", "freeze /data ok", "freeze /d?ta ok",
+        "freeze * EIO",
+        "freeze /data [eE]IO", "freeze /data EA*", "pre * 1 exits 3", "pre ScriptRunner 101 dies KILL",
+        "p*t * 1 starts",
         "leftover of pre * 1 dies *", "other thaw /data EINVAL", "TERM to agent", "* to snapshot", "replace *pre*",
         "chmod /x", "sync /data begins", "thaw /data [!b]*",
     };
     static const char *const IMPOSSIBLE[] = {
         "agent start", "freeze /dat ok", "freeze /data okay", "freeze * EFOO", "pre * 0 starts", "pre * 102 starts",
-        "pre mail 1 starts", "pre * 1 exits 256", "pre * 1 exits -1", "SIGTERM to agent", "TERM to pre", "thaw /data [x]*",
+        "pre mail 1 starts", "pre * 1 exits 256", "pre * 1 exits -1", "SIGTERM to agent", "TERM to pre",
+        "thaw /data [x]*",
         "replace pre.sh", "agent starts ", "", "freeze ok", "other sync /data ok", "[af]reeze /data failed",
     };
     for (size_t i = 0; i < sizeof POSSIBLE / sizeof POSSIBLE[0]; i++) {
@@ -356,7 +369,7 @@ QZ_TEST(a_pattern_that_no_line_can_match_is_a_mistake) // By form, plugin, volum
     }
 }
 
-/* ---- Files of scenarios --------------------------------------------------------------------------------------------------- */
+/* ---- Files of scenarios ------------------------------------------------------------------------------------------ */
 
 static FILE *seen;
 
@@ -374,7 +387,7 @@ static bool tell_mistake(const char *file, void *argument)
     return true;
 }
 
-QZ_TEST(every_mistake_is_told_by_its_place) // In one line: file, line, column, what it is, what is allowed, what was meant.
+QZ_TEST(every_mistake_is_told_by_its_place) // In one line: file, line, column, what it is, what is allowed.
 {
     char *text = NULL;
     size_t size;
@@ -419,7 +432,8 @@ QZ_TEST(a_scenario_can_be_told_in_plain_words) // Everything that can be said is
     struct scenario_mistake mistake;
     char *text = NULL;
     size_t size;
-    CHECK_INT(scenario_read(&set, QZ_FIXTURES "/scenarios", QZ_FIXTURES "/scenarios/explain/everything.json", &mistake), true);
+    CHECK_INT(scenario_read(&set, QZ_FIXTURES "/scenarios", QZ_FIXTURES "/scenarios/explain/everything.json",
+                            &mistake), true);
     FILE *out = open_memstream(&text, &size);
     if (set.count > 0)
         scenario_explain(out, &set.items[0]);
@@ -431,7 +445,7 @@ QZ_TEST(a_scenario_can_be_told_in_plain_words) // Everything that can be said is
     scenario_set_free(&set);
 }
 
-/* ---- The starter --------------------------------------------------------------------------------------------------------- */
+/* ---- The starter ------------------------------------------------------------------------------------------------- */
 
 static int call_new(const char *name)
 {
@@ -441,7 +455,7 @@ static int call_new(const char *name)
     return command_new(2, (char *[]){word, argument, NULL});
 }
 
-QZ_TEST(a_starter_is_sound_and_overwrites_nothing) // Below the folder scenarios that is found upwards; names that lead out are refused.
+QZ_TEST(a_starter_is_sound_and_overwrites_nothing) // In the folder scenarios that is found upwards.
 {
     char folder[] = "/tmp/test_scenario.XXXXXX";
     unsigned count = 0;
@@ -471,7 +485,7 @@ QZ_TEST(a_starter_is_sound_and_overwrites_nothing) // Below the folder scenarios
     CHECK_INT(rmdir(folder), 0);
 }
 
-/* ---- The tables and the schema ---------------------------------------------------------------------------------------------- */
+/* ---- The tables and the schema ----------------------------------------------------------------------------------- */
 
 QZ_TEST(the_schema_is_what_the_tables_say) // If not: quiesce-sim schema > scenarios/scenario.schema.json
 {
@@ -520,7 +534,8 @@ static bool read_trial(const struct trial *trial, const struct key *tried, const
         if (!shown && other)
             shown = "true";
         if (shown)
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%s\"%s\": %s", text[1] ? ", " : "", key->name, shown);
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s\"%s\": %s", text[1] ? ", " : "", key->name,
+                     shown);
     }
     snprintf(text + strlen(text), sizeof text - strlen(text), "}");
     struct reader reader = {.file = trial->keys->name, .fixtures = QZ_FIXTURES, .memory = trial->memory,
@@ -564,7 +579,8 @@ static void try_key(struct trial *trial, const struct key *key)
     CU_ASSERT_TRUE(read_trial(trial, key, NULL, without));
     bool same = is_plain(key->kind)
                     ? memcmp(with + key->at, without + key->at, width_of(key->kind)) == 0
-                    : strcmp(*(const char **)(void *)(with + key->at), *(const char **)(void *)(without + key->at)) == 0;
+                    : strcmp(*(const char **)(void *)(with + key->at),
+                             *(const char **)(void *)(without + key->at)) == 0;
     CHECK_STRING(same ? key->name : "another default", key->name);
 }
 
@@ -579,7 +595,7 @@ static void try_object(struct trial *trial, const struct key_object *keys)
     }
 }
 
-QZ_TEST(defaults_and_examples_are_true) // What the schema gives as default is what holds, and its examples are accepted.
+QZ_TEST(defaults_and_examples_are_true) // What the schema says of defaults holds, its examples are accepted.
 {
     struct trial trial = {.memory = scenario_memory_new()};
     try_object(&trial, &scenario_keys);

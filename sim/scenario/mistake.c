@@ -1,0 +1,68 @@
+/* mistake.c: what is wrong with a file, in one line that begins with its place. */
+#include <stdio.h>
+#include <string.h>
+
+#include "read.h"
+
+#define SHOWN_MAX 60 /* bytes of a value that a message shows */
+
+static bool set_line(struct reader *reader, int line, int column, const char *what, const char *format,
+                     va_list arguments)
+{
+    char *text = reader->mistake->line;
+    size_t size = sizeof reader->mistake->line;
+    int used = snprintf(text, size, "%s:%d:%d: %s%s", reader->file, line, column, what ? what : "", what ? ": " : "");
+    if (used > 0 && (size_t)used < size)
+        vsnprintf(text + used, size - (size_t)used, format, arguments);
+    return false;
+}
+
+bool scenario_refuse(struct reader *reader, const cJSON *item, const char *what, const char *format, ...)
+{
+    const struct qz_json_place *place = qz_json_place(&reader->json, item);
+    va_list arguments;
+    va_start(arguments, format);
+    set_line(reader, place->line, place->column, what, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool scenario_refuse_key(struct reader *reader, const cJSON *item, const char *format, ...)
+{
+    const struct qz_json_place *place = qz_json_place(&reader->json, item);
+    va_list arguments;
+    va_start(arguments, format);
+    set_line(reader, place->key_line, place->key_column, NULL, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool scenario_refuse_at(struct reader *reader, struct scenario_place place, const char *what, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_line(reader, place.line, place.column, what, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+const char *scenario_nearest(struct reader *reader, const char *word, const char *const *known)
+{
+    const char *nearest = qz_nearest_word(word, known);
+    return nearest ? scenario_format(reader->memory, " (did you mean %s?)", nearest) : "";
+}
+
+const char *scenario_shown(struct reader *reader, const cJSON *value)
+{
+    char *text = cJSON_PrintUnformatted(value);
+    if (!text)
+        scenario_no_memory();
+    size_t size = strlen(text);
+    const char *rest = size > SHOWN_MAX ? "…" : "";
+    size = size > SHOWN_MAX ? SHOWN_MAX : size;
+    while (size > 0 && *rest && ((unsigned char)text[size] & 0xC0) == 0x80)
+        size--; /* not in the middle of a character */
+    const char *copy = scenario_format(reader->memory, "%.*s%s", (int)size, text, rest);
+    cJSON_free(text);
+    return copy;
+}
