@@ -672,6 +672,21 @@ QZ_TEST(thaw_needs_the_lock) // it says so if that fails, as what it is: quiesce
     run_free(run);
 }
 
+QZ_TEST(thaw_does_not_wait_for_the_dead) // a killed process that hangs in the kernel holds up its own volume only
+{
+    struct run *run = run_new(2);
+    virtual_set_volume(run->world, RUN_DEV(2), &(struct virtual_volume){.stuck_until_us = 100 * SECOND});
+    virtual_kill_at(run->world, VIRTUAL_AGENT, 5 * SECOND);
+    virtual_kill_at(run->world, VIRTUAL_GUARDIAN, 5 * SECOND);
+    run_beside(run, 8 * SECOND, "thaw");
+    CHECK_INT(run_quiesce(run, RUN_JSON), -1);
+    CHECK_INT(run->beside->status, QZ_EXIT_NONE);
+    CHECK_STRING(run->beside->output, "thawed: /data1 (ext4 on /dev/vdb)\n");
+    CHECK_CONTAINS(run->beside->log, "/data2 (/dev/vdb): still frozen: FITHAW has not returned (ThawFailed, 902)");
+    CU_ASSERT_TRUE(virtual_longest_frozen_us(run->world, RUN_DEV(1)) <= 9 * SECOND);
+    run_free(run);
+}
+
 QZ_TEST(thaw_does_not_meddle_with_the_next_run) // which has the lock, and thaws what was left frozen itself
 {
     struct run *run = run_new(2);
