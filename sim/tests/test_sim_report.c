@@ -33,8 +33,10 @@ static void coloured(const struct report *report, FILE *out)
 static size_t count_of(const char *text, const char *part)
 {
     size_t count = 0;
-    for (const char *found = strstr(text, part); found; found = strstr(found + 1, part))
+    while ((text = strstr(text, part)) != NULL) {
+        text++;
         count++;
+    }
     return count;
 }
 
