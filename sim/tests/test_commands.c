@@ -319,7 +319,7 @@ QZ_TEST(check_speaks_to_people) // a verdict, the status of a run, each file, ea
         "a run would give a file-system-consistent backup: InsufficientPermissionforPre-Script (306)\n",
         "`quiesce run` would exit with status 10.\n",
         "absent: the built-in plugin is used",
-        "InsufficientPermissionforPre-Script  pre-script        " RUN_PRE,
+        ("InsufficientPermissionforPre-Script  pre-script        " RUN_PRE),
         "    1  freeze    /data1",
         "    -  skip      /media/ro",
     };
