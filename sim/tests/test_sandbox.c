@@ -158,17 +158,18 @@ QZ_TEST(a_command_can_be_started_as_nobody)
 
 static void show_cgroups(struct sandbox *sandbox, struct stage_notes *out)
 {
-    stage_shell(sandbox, out, "stat -fc %T /sys/fs/cgroup; mkdir /sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/x && "
-                              "echo made");
+    stage_shell(sandbox, out, "stat -fc %T /sys/fs/cgroup; own=$(sed -n 's/^0:://p' /proc/self/cgroup); "
+                              "mkdir /sys/fs/cgroup$own/x && echo made; echo ${own##*/} | cut -d. -f 1,4");
 }
 
 QZ_TEST(control_groups_can_be_had_and_can_be_left_out)
 {
     static const struct scenario scenario;
     struct sandbox given = {.scenario = &scenario};
+    notes = (struct stage_notes){0};
     if (!stage_play(&given, show_cgroups, &notes) || !cgroup_mount())
         return;
-    CHECK_STRING(notes.text, "cgroup2fs\nmade\n");
+    CHECK_STRING(notes.text, "cgroup2fs\nmade\nquiesce-sim.1\n");
     given.no_cgroups = true;
     stage_play(&given, show_cgroups, &notes);
     CHECK_CONTAINS(notes.text, "sysfs\n");
@@ -378,6 +379,90 @@ QZ_TEST(whether_a_volume_is_frozen_is_told_without_freezing_it)
         CHECK_INT(notes.numbers[i], expected[i % 8]);
 }
 
+QZ_TEST(volumes_of_the_fake_world_freeze_as_the_kernels_do)
+{
+    const char *const binds[] = {"/bound"}, *const subvolumes[] = {"/photos"};
+    const struct scenario_volume volumes[] = {
+        {.mount = "/a", .type = "ext4", .size = 16 * MIB, .binds = binds, .bind_count = 1},
+        {.mount = "/b", .type = "btrfs", .size = 16 * MIB, .subvolumes = subvolumes, .subvolume_count = 1},
+        {.mount = "/c", .type = "xfs", .size = 16 * MIB, .on = "/a"}};
+    const struct scenario scenario = {.volumes = volumes, .volume_count = COUNT(volumes)};
+    const struct sandbox given = {.scenario = &scenario, .fake = true};
+    const int64_t expected[] = {false, 0, true, EBUSY, true, 0, false, EINVAL};
+    notes = (struct stage_notes){0};
+    if (!stage_play(&given, ask_about_freezes, &notes))
+        return;
+    CHECK_STRING(notes.why, "");
+    CHECK_STRING(notes.left, "");
+    for (size_t i = 0; i < 24; i++)
+        CHECK_INT(notes.numbers[i], expected[i % 8]);
+}
+
+static void leave_fakes_frozen(struct sandbox *sandbox, struct stage_notes *out)
+{
+    static const char *const paths[] = {"/a", "/bound", "/b", "/photos"};
+    stage_shell(sandbox, out, "awk '$5 == \"/a\" || $5 == \"/b\" {print $3, $8}' /proc/self/mountinfo; echo x >/a/x");
+    out->numbers[5] = sandbox_disk_writes(&sandbox->volumes[0]);
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        PATH_OF(path, "%s%s", sandbox->root, paths[i]);
+        int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+        out->numbers[i] = sandbox_volume_of(sandbox, descriptor) - sandbox->volumes;
+        close(descriptor);
+    }
+    sandbox_freeze(&sandbox->volumes[1]);
+    stage_shell(sandbox, out, "(echo y >/b/y) & sleep 0.1");
+    for (size_t i = 0; i < 2; i++)
+        out->numbers[6 + i] = (int64_t)sandbox->volumes[i].dev;
+}
+
+QZ_TEST(a_fake_volume_has_a_block_device_and_is_thawed_at_the_end)
+{
+    const char *const binds[] = {"/bound"}, *const subvolumes[] = {"/photos"};
+    const struct scenario_volume volumes[] = {
+        {.mount = "/a", .type = "ext4", .size = 16 * MIB, .binds = binds, .bind_count = 1},
+        {.mount = "/b", .type = "btrfs", .size = 16 * MIB, .subvolumes = subvolumes, .subvolume_count = 1}};
+    const struct scenario scenario = {.volumes = volumes, .volume_count = COUNT(volumes)};
+    const struct sandbox given = {.scenario = &scenario, .fake = true};
+    notes = (struct stage_notes){0};
+    if (!stage_play(&given, leave_fakes_frozen, &notes))
+        return;
+    char lines[64];
+    snprintf(lines, sizeof lines, "%u:%u fuseblk\n%u:%u fuseblk\n", (unsigned)(notes.numbers[6] >> 8),
+             (unsigned)(notes.numbers[6] & 255), (unsigned)(notes.numbers[7] >> 8), (unsigned)(notes.numbers[7] & 255));
+    CHECK_STRING(notes.text, lines);
+    CHECK_INT(notes.numbers[6] >> 8, 7);
+    const int64_t expected[] = {0, 0, 1, 1};
+    for (size_t i = 0; i < COUNT(expected); i++)
+        CHECK_INT(notes.numbers[i], expected[i]);
+    CU_ASSERT_TRUE(notes.numbers[5] > 0);
+    CHECK_STRING(notes.left, "");
+    CU_ASSERT_TRUE(notes.closed);
+}
+
+static void write_slowly(struct sandbox *sandbox, struct stage_notes *out)
+{
+    out->numbers[0] = sandbox_disk_writes(&sandbox->volumes[0]);
+    stage_shell(sandbox, out, "awk '$5 == \"/data\" {print $8}' /proc/self/mountinfo; date +%s%N; echo >/data/x; "
+                              "sync -f /data; date +%s%N");
+    out->numbers[1] = sandbox_disk_writes(&sandbox->volumes[0]);
+    sandbox_freeze(&sandbox->volumes[0]);
+    out->numbers[2] = sandbox_is_frozen(&sandbox->volumes[0]);
+}
+
+QZ_TEST(a_recorded_disk_counts_its_writes_and_can_be_slow)
+{
+    const struct scenario_volume volume = {.mount = "/data", .type = "ext4", .size = 16 * MIB, .recorded = true,
+                                           .disk_write_us = 100000};
+    if (!play_volumes(&volume, 1, write_slowly))
+        return;
+    long long begin_ns = 0, end_ns = 0;
+    CHECK_INT(sscanf(notes.text, "ext4 %lld %lld", &begin_ns, &end_ns), 2);
+    CU_ASSERT_TRUE(end_ns - begin_ns >= 100000000);
+    CU_ASSERT_TRUE(notes.numbers[0] >= 0 && notes.numbers[1] > notes.numbers[0]);
+    CHECK_INT(notes.numbers[2], true);
+    CHECK_STRING(notes.left, "");
+}
+
 static void look_at_others(struct sandbox *sandbox, struct stage_notes *out)
 {
     out->numbers[0] = sandbox_is_frozen(&sandbox->volumes[0]);
@@ -493,6 +578,48 @@ QZ_TEST(many_players_at_once_get_a_device_each)
     }
     munmap(all, PLAYERS * sizeof *all);
     stage_close(&stage);
+}
+
+/* While somebody else has every device that is free. */
+QZ_TEST(devices_that_others_claim_are_passed_over)
+{
+    struct stage stage;
+    if (!stage_open(&stage))
+        return;
+    int claims[1024], count = 0;
+    char name[] = "quiesce-sim.none";
+    for (int number = 0; number < 1024; number++) {
+        PATH_OF(device, "/dev/loop%d", number);
+        int claim = open(device, O_RDONLY | O_EXCL | O_CLOEXEC);
+        if (claim >= 0)
+            claims[count++] = claim;
+    }
+    PATH_OF(path, "%s/disk", stage.folder);
+    int image = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), number = -1;
+    CHECK_INT(ftruncate(image, MIB), 0);
+    int loop = loop_attach(image, name, stage.folder, &number);
+    CU_ASSERT_TRUE(loop >= 0);
+    while (count > 0)
+        close(claims[--count]);
+    close(loop);
+    close(image);
+    stage_close(&stage);
+}
+
+static void read_identities(struct sandbox *sandbox, struct stage_notes *out)
+{
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        int image = open(sandbox->volumes[i].image, O_RDONLY | O_CLOEXEC);
+        (void)!pread(image, out->text + 16 * i, 16, 64 * 1024 + 32); /* the superblock's fsid */
+        close(image);
+    }
+}
+
+QZ_TEST(no_two_btrfs_have_the_same_identity)
+{
+    const struct scenario_volume volumes[] = {BTRFS("/a"), BTRFS("/b")};
+    if (play_volumes(volumes, COUNT(volumes), read_identities))
+        CU_ASSERT_TRUE(memcmp(notes.text, notes.text + 16, 16) != 0);
 }
 
 /* ---- Workloads and snapshots ------------------------------------------------------------------------------------ */

@@ -82,7 +82,7 @@ int loop_attach(int image, const char *name, const char *nodes, int *number);
 /* The mark of everything of this sandbox. */
 void sandbox_mark(const struct sandbox *sandbox, char mark[MARK_SIZE]);
 
-/* ---- volumes.c ----------------------------------------------------------------------------------------------------- */
+/* ---- volumes.c, superblocks.c ----------------------------------------------------------------------------------------------------- */
 
 bool volumes_make(struct sandbox *sandbox, struct problem *problem);
 bool volumes_finish(struct sandbox *sandbox, struct problem *problem); /* after the scenario's files: covers, freezes */
@@ -90,6 +90,25 @@ bool volumes_thaw(struct sandbox *sandbox); /* false: a thaw hangs; nothing of t
 void volumes_close(struct sandbox *sandbox, struct outcome *outcome); /* and unmounts the whole root */
 /* Mounts the filesystem on `device` so that a second one with the same identity may be mounted as well. */
 int volume_mount(const char *device, const char *path, const char *type, unsigned long flags);
+
+/* The device as people know it, if that leads to the same one here; the sandbox's own node otherwise. */
+void volume_device(const struct sandbox *sandbox, const char *loop, char device[PATH_MAX]);
+/* Gives the volume a loop device; closes `image`. Returns a descriptor that keeps it, or -1. */
+int volume_attach(struct sandbox *sandbox, struct sandbox_volume *volume, int image, struct problem *problem);
+/* The device by which /proc/PID/mountinfo knows what is mounted at a path: on btrfs st_dev is another one. */
+int volume_mountinfo_dev(const char *path, dev_t *dev);
+
+/* ---- fake.c ---------------------------------------------------------------------------------------------------------- */
+
+#define FAKE_DISK "/disk" /* a recorded disk, in its fake filesystem */
+
+bool fake_mount(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);
+/* A subvolume as far as a fake filesystem can have one: a directory of it, mounted. */
+bool fake_add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *volume, size_t index,
+                        struct problem *problem);
+bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);
+/* What a slow disk costs begins only when the scenario does. */
+bool fake_slow_down(struct sandbox_volume *volume, struct problem *problem);
 
 /* ---- files.c: files, scripts, behaviours ---------------------------------------------------------------------------- */
 

@@ -23,7 +23,8 @@ struct sandbox_volume {
     char loop[32];        /* "loopN"; "" */
     int directory;        /* -1: not mounted yet */
     dev_t dev;            /* of the superblock (mountinfo's) */
-    struct fakefs fakefs; /* server 0: it is none */
+    struct fakefs fakefs; /* serves the volume, or its recorded disk; server 0: neither */
+    bool fake;            /* the former */
     bool frozen_by_other;
 };
 

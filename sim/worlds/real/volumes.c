@@ -2,9 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
-#include <linux/fs.h>
 #include <linux/loop.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +11,12 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "parts.h"
 
 #define NEARLY_FULL_LEFT (256 * 1024) /* bytes */
 #define GONE_WAIT_MS 3000
-#define THAW_WAIT_S 10
 
 /* ---- Mounting --------------------------------------------------------------------------------------------------- */
 
@@ -30,8 +26,7 @@ int volume_mount(const char *device, const char *path, const char *type, unsigne
     return mount(device, path, type, flags, options) == 0 ? 0 : errno;
 }
 
-/* The device as people know it, if that leads to the same one here; the sandbox's own node otherwise. */
-static void device_path(const struct sandbox *sandbox, const char *loop, char device[PATH_MAX])
+void volume_device(const struct sandbox *sandbox, const char *loop, char device[PATH_MAX])
 {
     struct stat theirs, ours;
     PATH_OF(node, "%s/dev/%s", sandbox->root, loop);
@@ -45,7 +40,11 @@ static int make_image(struct sandbox *sandbox, struct sandbox_volume *volume, st
 {
     const struct scenario_volume *given = volume->given;
     size_t index = (size_t)(volume - sandbox->volumes);
-    if (given->on)
+    if (given->recorded && !fake_make_disk(sandbox, volume, problem))
+        return -1;
+    if (given->recorded)
+        path_format(volume->image, "%s" SANDBOX_DISKS "/recorded-%zu" FAKE_DISK, sandbox->root, index);
+    else if (given->on)
         path_format(volume->image, "%s%s/disk-%zu.img", sandbox->root, given->on, index);
     else
         path_format(volume->image, "%s" SANDBOX_DISKS "/%zu", sandbox->root, index);
@@ -64,12 +63,8 @@ static int make_image(struct sandbox *sandbox, struct sandbox_volume *volume, st
     return error ? -1 : image;
 }
 
-/* A loop device of the volume. Returns a descriptor that keeps it, or -1. */
-static int make_loop(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
+int volume_attach(struct sandbox *sandbox, struct sandbox_volume *volume, int image, struct problem *problem)
 {
-    int image = make_image(sandbox, volume, problem);
-    if (image < 0)
-        return -1;
     char name[MARK_SIZE];
     int number = 0;
     sandbox_mark(sandbox, name);
@@ -86,11 +81,12 @@ static int make_loop(struct sandbox *sandbox, struct sandbox_volume *volume, str
 static bool mount_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
 {
     const char *type = volume->given->type;
-    int loop = make_loop(sandbox, volume, problem);
+    int image = make_image(sandbox, volume, problem);
+    int loop = image < 0 ? -1 : volume_attach(sandbox, volume, image, problem);
     if (loop < 0)
         return false;
     char device[PATH_MAX];
-    device_path(sandbox, volume->loop, device);
+    volume_device(sandbox, volume->loop, device);
     int error = volume_mount(device, volume->path, type, 0);
     close(loop);
     if (error == ENODEV)
@@ -146,10 +142,12 @@ static bool add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *
                           struct problem *problem)
 {
     const char *at = volume->given->subvolumes[index];
+    if (volume->fake)
+        return fake_add_subvolume(sandbox, volume, index, problem);
     struct btrfs_ioctl_vol_args arguments = {0};
     snprintf(arguments.name, sizeof arguments.name, "subvolume-%zu", index);
     char device[PATH_MAX], options[64];
-    device_path(sandbox, volume->loop, device);
+    volume_device(sandbox, volume->loop, device);
     snprintf(options, sizeof options, "subvol=subvolume-%zu", index);
     PATH_OF(path, "%s%s", sandbox->root, at);
     int error = ioctl(volume->directory, BTRFS_IOC_SUBVOL_CREATE, &arguments) == 0 ? 0 : errno;
@@ -176,75 +174,17 @@ static bool add_more(struct sandbox *sandbox, struct sandbox_volume *volume, str
     return made;
 }
 
-/* ---- Which superblock ------------------------------------------------------------------------------------------- */
-
-/* The device by which /proc/PID/mountinfo knows what is mounted at a path: on btrfs st_dev is another one. */
-static int mountinfo_dev(const char *path, dev_t *dev)
-{
-    struct statx facts;
-    if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_MNT_ID, &facts) != 0)
-        return errno;
-    FILE *table = fopen("/proc/self/mountinfo", "re");
-    if (!table)
-        return errno;
-    char *line = NULL;
-    size_t capacity = 0;
-    int error = ENOENT;
-    while (error && getline(&line, &capacity, table) > 0) {
-        unsigned long long id = 0;
-        unsigned major_number = 0, minor_number = 0;
-        if (sscanf(line, "%llu %*d %u:%u", &id, &major_number, &minor_number) == 3 && id == facts.stx_mnt_id) {
-            *dev = makedev(major_number, minor_number);
-            error = 0;
-        }
-    }
-    free(line);
-    fclose(table);
-    return error;
-}
-
 /* Opens a mounted volume for good and finds out which superblock it is. */
 static bool open_volume(struct sandbox_volume *volume, struct problem *problem)
 {
     struct stat facts;
     volume->directory = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int error = volume->directory < 0 || fstat(volume->directory, &facts) != 0 ? errno : 0;
-    if (!error && strcmp(volume->given->type, "btrfs") == 0)
-        error = mountinfo_dev(volume->path, &volume->dev);
+    if (!error && !volume->fake && strcmp(volume->given->type, "btrfs") == 0)
+        error = volume_mountinfo_dev(volume->path, &volume->dev);
     else if (!error)
         volume->dev = facts.st_dev;
     return !error || problem_set(problem, "%s: %s", volume->given->mount, strerror(error));
-}
-
-static bool same_superblock(const struct sandbox_volume *volume, int descriptor)
-{
-    struct stat facts, ours;
-    if (volume->directory < 0 || fstat(descriptor, &facts) != 0 || fstat(volume->directory, &ours) != 0)
-        return false;
-    if (facts.st_dev == ours.st_dev)
-        return true;
-    struct btrfs_ioctl_fs_info_args theirs_info = {0}, ours_info = {0};
-    return strcmp(volume->given->type, "btrfs") == 0 && ioctl(descriptor, BTRFS_IOC_FS_INFO, &theirs_info) == 0 &&
-           ioctl(volume->directory, BTRFS_IOC_FS_INFO, &ours_info) == 0 &&
-           memcmp(theirs_info.fsid, ours_info.fsid, sizeof ours_info.fsid) == 0;
-}
-
-struct sandbox_volume *sandbox_volume_of(struct sandbox *sandbox, int descriptor)
-{
-    for (size_t i = 0; i < sandbox->volume_count; i++) {
-        if (same_superblock(&sandbox->volumes[i], descriptor))
-            return &sandbox->volumes[i];
-    }
-    return NULL;
-}
-
-struct sandbox_volume *sandbox_volume_at(struct sandbox *sandbox, const char *mount)
-{
-    for (size_t i = 0; i < sandbox->volume_count; i++) {
-        if (strcmp(sandbox->volumes[i].given->mount, mount) == 0)
-            return &sandbox->volumes[i];
-    }
-    return NULL;
 }
 
 /* ---- All of them ------------------------------------------------------------------------------------------------ */
@@ -257,6 +197,7 @@ static bool make_volume(struct sandbox *sandbox, struct sandbox_volume *volume, 
     if (error)
         return problem_set(problem, "%s: %s", given->mount, strerror(error));
     bool mounted = strcmp(given->type, "tmpfs") == 0 ? mount_tmpfs(volume, problem)
+                   : sandbox->fake                   ? fake_mount(sandbox, volume, problem)
                                                      : mount_disk(sandbox, volume, problem);
     return mounted && open_volume(volume, problem) && add_more(sandbox, volume, problem);
 }
@@ -274,7 +215,9 @@ static bool finish_volume(struct sandbox *sandbox, struct sandbox_volume *volume
         error = sandbox_freeze(volume);
         volume->frozen_by_other = !error;
     }
-    return !error || problem_set(problem, "%s: %s", given->mount, strerror(error));
+    if (error)
+        return problem_set(problem, "%s: %s", given->mount, strerror(error));
+    return fake_slow_down(volume, problem);
 }
 
 bool volumes_make(struct sandbox *sandbox, struct problem *problem)
@@ -299,41 +242,6 @@ bool volumes_finish(struct sandbox *sandbox, struct problem *problem)
     return true;
 }
 
-/* ---- Freezing and looking --------------------------------------------------------------------------------------- */
-
-int sandbox_freeze(struct sandbox_volume *volume)
-{
-    return ioctl(volume->directory, FIFREEZE, 0) == 0 ? 0 : errno;
-}
-
-int sandbox_thaw(struct sandbox_volume *volume)
-{
-    return ioctl(volume->directory, FITHAW, 0) == 0 ? 0 : errno;
-}
-
-bool sandbox_is_frozen(struct sandbox_volume *volume)
-{
-    /* To be reconfigured without any change: EBUSY, before anything is done, if it is frozen (fs/super.c). */
-    int picked = fspick(volume->directory, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
-    if (picked < 0)
-        return false;
-    bool frozen = fsconfig(picked, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) != 0 && errno == EBUSY;
-    close(picked);
-    return frozen;
-}
-
-int64_t sandbox_disk_writes(const struct sandbox_volume *volume)
-{
-    long long writes = -1;
-    PATH_OF(path, "/sys/block/%s/stat", volume->loop);
-    FILE *file = volume->loop[0] ? fopen(path, "re") : NULL;
-    if (file && fscanf(file, "%*u %*u %*u %*u %lld", &writes) != 1)
-        writes = -1;
-    if (file)
-        fclose(file);
-    return writes;
-}
-
 /* ---- Actions ---------------------------------------------------------------------------------------------------- */
 
 int sandbox_mount_over(struct sandbox *sandbox, const char *mount_point)
@@ -351,29 +259,6 @@ int sandbox_unmount(struct sandbox *sandbox, const char *mount_point)
 }
 
 /* ---- The end ---------------------------------------------------------------------------------------------------- */
-
-/* Lower ones first: what hangs above a frozen one goes on then, and can be thawed itself. */
-static void *thaw_all(void *argument)
-{
-    struct sandbox *sandbox = argument;
-    for (size_t i = 0; i < sandbox->volume_count; i++) {
-        while (sandbox->volumes[i].directory >= 0 && sandbox_thaw(&sandbox->volumes[i]) == 0)
-            ;
-    }
-    return NULL;
-}
-
-bool volumes_thaw(struct sandbox *sandbox)
-{
-    pthread_t thread;
-    struct timespec deadline;
-    /* In a thread, as a thaw hangs where a freeze does. */
-    if (sandbox->volume_count == 0 || pthread_create(&thread, NULL, thaw_all, sandbox) != 0)
-        return sandbox->volume_count == 0;
-    clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += THAW_WAIT_S;
-    return pthread_timedjoin_np(thread, NULL, &deadline) == 0;
-}
 
 /* Is the device still attached, and by this sandbox? */
 static bool is_attached(const struct sandbox *sandbox, const char *loop)
@@ -414,6 +299,11 @@ void volumes_close(struct sandbox *sandbox, struct outcome *outcome)
             close(sandbox->volumes[i].directory);
     }
     umount2(sandbox->root, MNT_DETACH);
+    /* Those that served disks had to write what unmounting flushed. */
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        if (sandbox->volumes[i].fakefs.server > 0)
+            fakefs_stop(&sandbox->volumes[i].fakefs);
+    }
     await_detached(sandbox, outcome);
     free(sandbox->volumes);
     sandbox->volumes = NULL;
