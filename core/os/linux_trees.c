@@ -300,8 +300,9 @@ static bool is_member(const struct qz_linux *lx, struct qz_linux_tree *tree, pid
     struct qz_linux_stat stat;
     if (pid == lx->self.pid || pid == lx->peer.process.pid || !qz_linux_stat(pid, &stat))
         return false;
-    /* A zombie does nothing any more; 2 is the parent of the kernel's own threads. */
-    if (stat.state == 'Z' || stat.state == 'X' || stat.parent == 2)
+    /* A zombie does nothing any more. 2 is the parent of the kernel's own threads, which have no session; in a pid
+     * namespace it may be us. */
+    if (stat.state == 'Z' || stat.state == 'X' || (stat.parent == 2 && stat.session == 0))
         return false;
     if (stat.session != tree->root && !descends(tree, pid, &stat) && !environment_matches(pid, tree->environment))
         return false;
