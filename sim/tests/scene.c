@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +47,27 @@ void scene_set(struct scene *scene)
                                         .steps = scene->steps};
     scene_volume(scene, "/data");
     scene_step(scene, "run --volume /data -- snapshot");
+}
+
+void scene_two_plugins(struct scene *scene, const struct scenario_attempt *pre)
+{
+    static const char config[] =
+        "{\"preScriptLocation\":\"/opt/app/pre-2.sh\",\"postScriptLocation\":\"/opt/app/post-2.sh\"}";
+    static const char host[] = "[pre_post]\ntimeoutInSeconds=30\nnumberOfPlugins=2\n"
+                               "pluginName0=ScriptRunner\npluginConfigPath0=" CONFIG "\n"
+                               "pluginName1=ScriptRunner\npluginConfigPath1=" CONFIG "2\n";
+    scene->plugins[0] = scene->plugins[1] = scene->plugin;
+    scene->plugins[0].name = "first";
+    scene->plugins[1] = (struct scenario_plugin){.name = "second",
+                                                 .config = {.kind = SCENARIO_FILE, .path = CONFIG "2", .text = config,
+                                                            .size = sizeof config - 1, .mode = 0600},
+                                                 .pre = script("/opt/app/pre-2.sh", pre),
+                                                 .post = script("/opt/app/post-2.sh", &scene->post)};
+    scene->plugin_host = (struct scenario_file){.kind = SCENARIO_FILE, .path = "/etc/azure/VMSnapshotPluginHost.conf",
+                                                .text = host, .size = sizeof host - 1, .mode = 0600};
+    scene->scenario.plugins = scene->plugins;
+    scene->scenario.plugin_count = 2;
+    scene->scenario.plugin_host = &scene->plugin_host;
 }
 
 void scene_step(struct scene *scene, const char *words)
@@ -150,6 +173,9 @@ static _Noreturn void play_and_tell(const struct scene *scene, const char *folde
     snprintf(work, sizeof work, "%s/1", folder);
     struct world_settings settings = {
         .quiesce = scene->quiesce, .self = QUIESCE_SIM, .cache = SCENE_CACHE, .work = work};
+    if (scene->no_cgroups && (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+                              umount2("/sys/fs/cgroup", MNT_DETACH) != 0))
+        _exit(1);
     if (mkdir(SCENE_CACHE, 0755) != 0 && errno != EEXIST)
         _exit(1);
     scene->world->play(&scene->scenario, &settings, &outcome);

@@ -24,6 +24,8 @@ struct scene {
     struct scenario scenario;
     struct scenario_volume volumes[SCENE_VOLUMES];
     struct scenario_plugin plugin;
+    struct scenario_plugin plugins[2]; /* of scene_two_plugins */
+    struct scenario_file plugin_host;
     struct scenario_attempt pre;
     struct scenario_attempt post;
     struct scenario_attempt snapshot;
@@ -33,9 +35,12 @@ struct scene {
     const char *words[SCENE_STEPS][SCENE_WORDS];
     const struct world *world;
     const char *quiesce; /* the binary under test */
+    bool no_cgroups;     /* on a machine without control groups */
 };
 
 void scene_set(struct scene *scene);
+/* Two plugins, "first" with the scripts of scene_set, "second" with one whose pre-script does what `pre` says. */
+void scene_two_plugins(struct scene *scene, const struct scenario_attempt *pre);
 void scene_step(struct scene *scene, const char *words);      /* one more, its words apart by spaces */
 void scene_only_step(struct scene *scene, const char *words); /* instead of those there are */
 struct scenario_volume *scene_volume(struct scene *scene, const char *mount);

@@ -18,6 +18,7 @@
 
 #define US_PER_S 1000000
 #define US_PER_MS 1000
+#define ORPHANS_WAIT_US 500000
 
 /* ---- Telling ---------------------------------------------------------------------------------------------------- */
 
@@ -88,6 +89,8 @@ static int64_t sooner(int64_t a, int64_t b)
 static void await(struct play *play)
 {
     int64_t due_us = sooner(play->deadline_us, sooner(play_actions_due_us(play), play_volumes_due_us(play)));
+    if (play->orphans_until_us > 0)
+        due_us = sooner(due_us, play->orphans_until_us);
     int64_t left_us = due_us - play_now_us();
     if (left_us < 0)
         left_us = 0;
@@ -165,9 +168,14 @@ static bool start(struct play *play, const char *const *words, const int output[
     return play->agent != NULL;
 }
 
-static bool is_over(const struct play *play)
+/* A command whose quiesce was killed under it has nobody left who ends it; most end by themselves. */
+static bool is_over(struct play *play)
 {
-    return play->agent_ended && !play_quiesce_lives(play) && play_volumes_idle(play);
+    if (!play->agent_ended || play_quiesce_lives(play) || !play_volumes_idle(play))
+        return false;
+    if (play->orphans_until_us == 0)
+        play->orphans_until_us = sooner(play_now_us() + ORPHANS_WAIT_US, play->deadline_us);
+    return !play_children_live(play) || play_now_us() >= play->orphans_until_us;
 }
 
 /* Serves the step's processes until they have ended. False: time ran out. */
@@ -224,6 +232,7 @@ static bool play_step(struct play *play, size_t number)
     play->outcome->step_count = number + 1;
     play->agent = NULL;
     play->agent_ended = false;
+    play->orphans_until_us = 0;
     play->step_start_us = play_now_us();
     play_actions_begin_step(play);
     bool completed = start(play, words, output) && follow(play);

@@ -80,6 +80,7 @@ struct play {
     int agents;                     /* so far */
     int guardians;
     bool agent_ended;               /* of this step: what hangs is let go */
+    int64_t orphans_until_us;       /* when what a killed quiesce had started is waited for no more; 0: not yet */
     bool ended;                     /* nobody waits for anything any more */
     bool looked_for_leftovers;      /* since the last thaw */
     struct due_action *due_actions; /* play_actions.c */
@@ -150,7 +151,8 @@ struct play_process *play_process_add(struct play *play, pid_t pid, enum trace_r
 struct play_process *play_process_find(const struct play *play, pid_t pid); /* NULL: it has no part */
 /* A living process of the role, the last one started; NULL: there is none. */
 struct play_process *play_process_of_role(const struct play *play, enum trace_role role);
-bool play_quiesce_lives(const struct play *play); /* any agent or guardian */
+bool play_quiesce_lives(const struct play *play);  /* any agent or guardian */
+bool play_children_live(const struct play *play); /* any script or snapshot command */
 /* Who the caller is, with one that shows itself now as a guardian told. TRACE_OTHER: nobody of quiesce's. */
 enum trace_role play_caller_role(struct play *play, struct held *held);
 

@@ -71,6 +71,12 @@ bool play_quiesce_lives(const struct play *play)
            play_process_of_role(play, TRACE_HARNESS);
 }
 
+bool play_children_live(const struct play *play)
+{
+    return play_process_of_role(play, TRACE_PRE) || play_process_of_role(play, TRACE_POST) ||
+           play_process_of_role(play, TRACE_SNAPSHOT);
+}
+
 void play_processes_end(struct play *play)
 {
     while (play->processes) {
@@ -320,12 +326,11 @@ static void look_for_leftover(struct play *play, pid_t pid, const struct play_pr
 
 void play_find_leftovers(struct play *play, const struct play_process *script)
 {
+    /* Agent and guardian adopt whatever their scripts' processes leave behind. */
     for (const struct play_process *process = play->processes; process; process = process->next) {
-        bool adopts = process->role == TRACE_AGENT || process->role == TRACE_GUARDIAN;
-        if (process->pidfd >= 0 && (adopts || process == script))
+        if (process->pidfd >= 0 && (process->role == TRACE_AGENT || process->role == TRACE_GUARDIAN))
             visit_tree(play, process->pid, TREE_DEPTH, look_for_leftover, script);
     }
-    visit_tree(play, play->sandbox.init, TREE_DEPTH, look_for_leftover, script);
 }
 
 void play_process_names_itself(struct play *play, struct held *held)
