@@ -9,7 +9,8 @@ static void put_part(FILE *out, const struct report *report, const char *name, s
     static const struct {
         const char *name;
         const char *text; /* NULL: the data */
-    } PARTS[] = {{"@STYLE@", page_report_css}, {"@TIMELINE@", page_timeline_js}, {"@SCRIPT@", page_report_js}, {"@DATA@", NULL}};
+    } PARTS[] = {
+        {"@STYLE@", page_report_css}, {"@TIMELINE@", page_timeline_js}, {"@SCRIPT@", page_report_js}, {"@DATA@", NULL}};
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++) {
         if (strlen(PARTS[i].name) != length || strncmp(PARTS[i].name, name, length) != 0)
             continue;

@@ -54,7 +54,8 @@ static void put_trace(FILE *out, const struct trace *trace)
     fputs(",\"trace\":[", out);
     for (size_t i = 0; i < trace->count; i++) {
         char line[512];
-        fprintf(out, "%s{\"at_us\":%lld,\"step\":%d", i ? "," : "", (long long)trace->events[i].at_us, trace->events[i].step);
+        fprintf(out, "%s{\"at_us\":%lld,\"step\":%d", i ? "," : "", (long long)trace->events[i].at_us,
+                trace->events[i].step);
         put_key(out, "line", trace_line(&trace->events[i], line, sizeof line));
         putc('}', out);
     }

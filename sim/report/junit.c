@@ -137,7 +137,8 @@ static void put_suite(FILE *out, const struct report *report, const struct suite
     put_counts(out, &counts);
     fprintf(out, " skipped=\"%zu\" timestamp=\"%s\"", counts.of[VERDICT_SKIPPED] + counts.of[VERDICT_NOT_RUN], when);
     put_seconds(out, duration_us);
-    fprintf(out, ">\n    <properties>\n      <property name=\"seed\" value=\"%llu\"/>\n      <property name=\"command\"",
+    fprintf(out,
+            ">\n    <properties>\n      <property name=\"seed\" value=\"%llu\"/>\n      <property name=\"command\"",
             (unsigned long long)report->seed);
     put_attribute(out, "value", report->command);
     fputs("/>\n    </properties>\n", out);

@@ -73,7 +73,7 @@ struct report_counts report_count(const struct report *report);
 
 /* ---- Forms ------------------------------------------------------------------------------------------------------ */
 
-/* For people: every failure (expected beside seen, the trace around it, the command that repeats it), then a summary. */
+/* For people: every failure (expected beside seen, the trace around, the command that repeats it), then a summary. */
 void report_terminal(const struct report *report, FILE *out, bool colour);
 
 /* One line that is written over itself, cut to `columns`; and its end. */

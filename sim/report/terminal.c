@@ -37,7 +37,8 @@ static void put_skips(FILE *out, const struct report *report, const struct paint
                 same++;
             }
         }
-        fprintf(out, "%sskipped %zu in the world %s: %s%s\n", paint->yellow, same, it->world->name, it->why, paint->off);
+        fprintf(out, "%sskipped %zu in the world %s: %s%s\n", paint->yellow, same, it->world->name, it->why,
+                paint->off);
     }
     free(told);
 }
@@ -54,8 +55,8 @@ static void put_summary(FILE *out, const struct report *report, const struct pai
 {
     struct report_counts counts = report_count(report);
     if (report->interrupted)
-        fprintf(out, "%sinterrupted by SIG%s%s; nothing is left behind\n", paint->red, trace_signal_name(report->interrupted),
-                paint->off);
+        fprintf(out, "%sinterrupted by SIG%s%s; nothing is left behind\n", paint->red,
+                trace_signal_name(report->interrupted), paint->off);
     put_count(out, &counts, VERDICT_PASSED, paint->green, paint);
     put_count(out, &counts, VERDICT_FAILED, paint->red, paint);
     put_count(out, &counts, VERDICT_BROKEN, paint->red, paint);

@@ -117,7 +117,8 @@ static const char *find_section(const char *text, const char *head, size_t *size
 /* ---- Judging ---------------------------------------------------------------------------------------------------- */
 
 /* Tells the first line that differs. */
-static void compare(const char *path, const char *expected, size_t expected_size, const char *seen, struct findings *findings)
+static void compare(const char *path, const char *expected, size_t expected_size, const char *seen,
+                    struct findings *findings)
 {
     const char *end = expected + expected_size;
     for (int number = 1; expected < end || *seen; number++) {
@@ -126,7 +127,8 @@ static void compare(const char *path, const char *expected, size_t expected_size
         if (expected_length != seen_length || strncmp(expected, seen, seen_length) != 0) {
             char *wanted = must(expected < end ? strndup(expected, expected_length) : strdup("(the end)"));
             char *found = must(*seen ? strndup(seen, seen_length) : strdup("(the end)"));
-            findings_add(findings, 0, SIZE_MAX, wanted, found, "line %d differs from the golden trace in %s", number, path);
+            findings_add(findings, 0, SIZE_MAX, wanted, found, "line %d differs from the golden trace in %s", number,
+                         path);
             free(wanted);
             free(found);
             return;

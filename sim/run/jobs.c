@@ -1,7 +1,7 @@
 /* jobs.c: the pool of player processes.
  *
- * Each player gets a slice of the cases, plays one after the other, and leaves a mark for each in shared memory: that is
- * all that a case costs that passed and has nothing to tell. What has more to tell is a line of JSON in a pipe (wire.c).
+ * Each player gets a slice of the cases, plays one after the other, and leaves a mark for each in shared memory: that
+ * is all that a case costs that passed and has nothing to tell. What has more to tell is a line of JSON in a pipe.
  * A player that crashes, hangs or is killed fails the case it was at; the rest of its slice goes to another one. Real
  * worlds have one player a case, as each becomes the master of namespaces; the virtual one has slices of many. */
 #include <errno.h>
@@ -367,8 +367,8 @@ static void play_kind(struct jobs *jobs, bool is_virtual)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t count = 0;
     for (size_t i = 0; i < report->count; i++) {
-        if (report->cases[i].verdict == VERDICT_NOT_RUN && (report->cases[i].world->bit == SCENARIO_VIRTUAL) == is_virtual &&
-            !report->cases[i].why)
+        if (report->cases[i].verdict == VERDICT_NOT_RUN &&
+            (report->cases[i].world->bit == SCENARIO_VIRTUAL) == is_virtual && !report->cases[i].why)
             jobs->order[count++] = i;
     }
     jobs->seat_count = asked ? asked : is_virtual ? (int)(cpus > 0 ? cpus : 1) : REAL_JOBS;

@@ -124,7 +124,8 @@ void jobs_show_progress(struct jobs *jobs)
     ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
     char *title = report_title(jobs->latest);
     char *latest = must_format("%s %s", jobs->latest->world->name, title);
-    report_progress(stderr, size.ws_col > 0 ? size.ws_col : 80, done, jobs->running->report.count, jobs->failed, latest);
+    report_progress(stderr, size.ws_col > 0 ? size.ws_col : 80, done, jobs->running->report.count, jobs->failed,
+                    latest);
     free(title);
     free(latest);
 }

@@ -37,7 +37,8 @@ static void write_repro(const struct running *running, const struct report_case 
     if (file && getcwd(here, sizeof here)) {
         struct qz_text folder = {0};
         qz_text_add_words(&folder, (char *[]){here, NULL});
-        fprintf(file, "#!/bin/sh\n# Plays again what left this folder.\ncd %s && exec %s \"$@\"\n", (char *)must(folder.bytes), repeat);
+        fprintf(file, "#!/bin/sh\n# Plays again what left this folder.\ncd %s && exec %s \"$@\"\n",
+                (char *)must(folder.bytes), repeat);
         qz_text_free(&folder);
     }
     if (file)

@@ -295,7 +295,8 @@ void options_help(FILE *out)
           "Plays scenarios: files, or all below folders (./scenarios).\n\n", out);
     for (size_t i = 0; i < ROW_COUNT; i++) {
         char name[40];
-        snprintf(name, sizeof name, "--%s%s%s", ROWS[i].name, ROWS[i].value ? " " : "", ROWS[i].value ? ROWS[i].value : "");
+        snprintf(name, sizeof name, "--%s%s%s", ROWS[i].name, ROWS[i].value ? " " : "",
+                 ROWS[i].value ? ROWS[i].value : "");
         fprintf(out, "  %-18s %s\n", name, ROWS[i].help);
     }
     fputs("\nExamples:\n"

@@ -43,8 +43,8 @@ struct options {
 
 enum options_parse { OPTIONS_GO, OPTIONS_HELP, OPTIONS_WRONG };
 
-/* Reads argv (argv[0] is the command's name). `worlds` are those there are, ended by NULL. OPTIONS_WRONG: `message` says in
- * one line what was found and what is allowed. Free with options_free in any case. */
+/* Reads argv (argv[0] is the command's name). `worlds` are those there are, ended by NULL. OPTIONS_WRONG: `message`
+ * says in one line what was found and what is allowed. Free with options_free in any case. */
 enum options_parse options_parse(const struct world *const *worlds, int argc, char **argv, struct options *options,
                                  char *message, size_t message_size);
 void options_free(struct options *options);

@@ -58,15 +58,17 @@ bool places_cache(char cache[PATH_MAX], char *why, size_t why_size)
     struct stat facts;
     const char *given = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
-    bool fits = given && given[0] == '/' ? join(cache, given, "quiesce-sim")
-                                         : join(cache, home && home[0] == '/' ? home : "/var/tmp", ".cache/quiesce-sim");
+    bool fits = given && given[0] == '/'
+                    ? join(cache, given, "quiesce-sim")
+                    : join(cache, home && home[0] == '/' ? home : "/var/tmp", ".cache/quiesce-sim");
     if (!fits || !make_folder(cache) || lstat(cache, &facts) != 0) {
         snprintf(why, why_size, "%s: %s", cache, strerror(fits ? errno : ENAMETOOLONG));
         return false;
     }
     /* What lies in it is mounted and believed by root. */
     if (!S_ISDIR(facts.st_mode) || facts.st_uid != geteuid() || facts.st_mode & (S_IWGRP | S_IWOTH)) {
-        snprintf(why, why_size, "%s: must be a folder of ours that nobody else may write; set XDG_CACHE_HOME to another", cache);
+        snprintf(why, why_size,
+                 "%s: must be a folder of ours that nobody else may write; set XDG_CACHE_HOME to another", cache);
         return false;
     }
     return true;
@@ -77,7 +79,8 @@ bool places_cache(char cache[PATH_MAX], char *why, size_t why_size)
 static bool is_real(const struct running *running)
 {
     for (size_t i = 0; i < running->report.count; i++) {
-        if (running->report.cases[i].verdict == VERDICT_NOT_RUN && running->report.cases[i].world->bit != SCENARIO_VIRTUAL)
+        if (running->report.cases[i].verdict == VERDICT_NOT_RUN &&
+            running->report.cases[i].world->bit != SCENARIO_VIRTUAL)
             return true;
     }
     return false;

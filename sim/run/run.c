@@ -97,8 +97,8 @@ static bool open_output(const char *option, const char *path, FILE **file)
 
 static int open_outputs(const struct options *options, struct outputs *outputs)
 {
-    bool all = open_output("junit", options->junit, &outputs->junit) && open_output("html", options->html, &outputs->html) &&
-               open_output("json", options->json, &outputs->json);
+    bool all = open_output("junit", options->junit, &outputs->junit) &&
+               open_output("html", options->html, &outputs->html) && open_output("json", options->json, &outputs->json);
     return all ? EXIT_PASSED : EXIT_MISTAKE;
 }
 

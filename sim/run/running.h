@@ -80,7 +80,7 @@ bool failed_contains(const struct failed_list *list, const struct scenario *scen
 void failed_free(struct failed_list *list);
 void failed_remember(const struct report *report);
 
-/* needs.c: why this machine cannot play the scenario in the world, or NULL; in memory that lasts until the next call. */
+/* needs.c: why this machine cannot play the scenario in the world, or NULL; valid until the next call. */
 const char *needs_missing(const struct scenario *scenario, const struct world *world);
 
 /* keep.c: fills the folder of a case. */

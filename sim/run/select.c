@@ -67,7 +67,8 @@ static int read_path(struct reading *reading, const struct options *options, con
         fprintf(stderr, "quiesce-sim run: %s: %s%s\n", path, strerror(error),
                 options->paths_given ? "" : "; name the folder that your scenarios are in");
     else if (reading->files == 0)
-        fprintf(stderr, "quiesce-sim run: %s: found no scenario in it, allowed: files whose names end in .json\n", path);
+        fprintf(stderr, "quiesce-sim run: %s: found no scenario in it, allowed: files whose names end in .json\n",
+                path);
     return error || reading->files == 0 ? EXIT_MISTAKE : EXIT_PASSED;
 }
 
@@ -173,8 +174,9 @@ static void tell_no_name(const struct running *running)
     for (size_t i = 0; i < running->set.count; i++)
         names[i] = running->set.items[i].name;
     const char *nearest = qz_nearest_word(running->options.filters[0], names);
-    fprintf(stderr, "quiesce-sim run: --filter: no name matches \"%s\"%s%s%s; --list prints all\n", running->options.filters[0],
-            nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
+    fprintf(stderr, "quiesce-sim run: --filter: no name matches \"%s\"%s%s%s; --list prints all\n",
+            running->options.filters[0], nearest ? " (did you mean \"" : "", nearest ? nearest : "",
+            nearest ? "\"?)" : "");
     free(names);
 }
 

@@ -65,7 +65,9 @@ static cJSON *encode_steps(const struct outcome *outcome, enum wire_detail detai
     for (size_t i = 0; i < outcome->step_count; i++) {
         const struct outcome_step *step = &outcome->steps[i];
         bool all = detail == WIRE_ALL;
-        cJSON *result = !step->result ? cJSON_CreateNull() : all ? cJSON_Duplicate(step->result, true) : abridge(step->result);
+        cJSON *result = !step->result ? cJSON_CreateNull()
+                        : all         ? cJSON_Duplicate(step->result, true)
+                                      : abridge(step->result);
         cJSON *row = must(cJSON_CreateArray());
         add_number(row, step->exit);
         add_number(row, step->signal);
@@ -145,7 +147,8 @@ static void decode_findings(struct report_case *it, const cJSON *list)
         const char *expected = take_string(&at);
         const char *seen = take_string(&at);
         int64_t event = take_number(&at);
-        findings_add(&it->findings, invariant, event < 0 ? SIZE_MAX : (size_t)event, expected, seen, "%s", what ? what : "");
+        findings_add(&it->findings, invariant, event < 0 ? SIZE_MAX : (size_t)event, expected, seen, "%s",
+                     what ? what : "");
     }
 }
 

@@ -13,21 +13,28 @@ static const struct world LOOP = {.name = "loop", .bit = SCENARIO_LOOP};
 static const char *const TAGS[] = {"freeze", "peers"};
 static const char *const RUN[] = {"run", "--volume", "/data", "--", "snapshot", NULL};
 static const char *const THAW[] = {"thaw", NULL};
-static const struct scenario_step STEPS[] = {{.argv = RUN, .argc = 5, .root = true}, {.argv = THAW, .argc = 1, .root = true}};
+static const struct scenario_step STEPS[] = {{.argv = RUN, .argc = 5, .root = true},
+                                             {.argv = THAW, .argc = 1, .root = true}};
 
 #define SCENARIO(path, kind, rule)                                                                                \
     {.file = "scenarios/" path ".json", .name = path, .variant = kind, .description = rule, .tags = TAGS,         \
      .tag_count = 2, .worlds = SCENARIO_WORLDS, .steps = STEPS, .step_count = 2}
 
 static const struct scenario SCENARIOS[REPORT_CASES] = {
-    [CASE_PASSED] = SCENARIO("freeze/two-volumes", "", "Two volumes are frozen side by side and thawed in the reverse order."),
-    [CASE_KILLED] = SCENARIO("guardian/killed", "signal=KILL,type=a*[b]", "An agent that is killed leaves nothing frozen."),
+    [CASE_PASSED] =
+        SCENARIO("freeze/two-volumes", "", "Two volumes are frozen side by side and thawed in the reverse order."),
+    [CASE_KILLED] =
+        SCENARIO("guardian/killed", "signal=KILL,type=a*[b]", "An agent that is killed leaves nothing frozen."),
     [CASE_HOSTILE] = SCENARIO("runner/hostile", HOSTILE, "Whatever a script prints does no harm: " HOSTILE),
     [CASE_LONG] = SCENARIO("timeouts/half-an-hour", "", "A script may take as long as its config allows."),
-    [CASE_SKIPPED] = SCENARIO("freeze/two-volumes", "", "Two volumes are frozen side by side and thawed in the reverse order."),
-    [CASE_BROKEN] = SCENARIO("guardian/killed", "signal=TERM,type=xfs", "An agent that is killed leaves nothing frozen."),
-    [CASE_CRASHED] = SCENARIO("runner/retries", "exit=3", "A failing script is started again as often as the config says."),
-    [CASE_NOT_RUN] = SCENARIO("runner/retries", "exit=3", "A failing script is started again as often as the config says."),
+    [CASE_SKIPPED] =
+        SCENARIO("freeze/two-volumes", "", "Two volumes are frozen side by side and thawed in the reverse order."),
+    [CASE_BROKEN] =
+        SCENARIO("guardian/killed", "signal=TERM,type=xfs", "An agent that is killed leaves nothing frozen."),
+    [CASE_CRASHED] =
+        SCENARIO("runner/retries", "exit=3", "A failing script is started again as often as the config says."),
+    [CASE_NOT_RUN] =
+        SCENARIO("runner/retries", "exit=3", "A failing script is started again as often as the config says."),
 };
 
 /* ---- Traces ----------------------------------------------------------------------------------------------------- */
@@ -39,13 +46,15 @@ static void add(struct trace *trace, int64_t at_us, struct trace_event event)
     trace_add(trace, &event);
 }
 
-static void add_operation(struct trace *trace, int64_t at_us, enum trace_op op, const char *volume, int64_t took_us, int error)
+static void add_operation(struct trace *trace, int64_t at_us, enum trace_op op, const char *volume, int64_t took_us,
+                          int error)
 {
     add(trace, at_us, (struct trace_event){.what = TRACE_BEGINS, .op = op, .volume = volume});
     add(trace, at_us + took_us, (struct trace_event){.what = TRACE_DONE, .op = op, .volume = volume, .value = error});
 }
 
-static void add_script(struct trace *trace, enum trace_role role, int64_t at_us, int64_t took_us, int attempt, int status)
+static void add_script(struct trace *trace, enum trace_role role, int64_t at_us, int64_t took_us, int attempt,
+                       int status)
 {
     const char *plugin = role == TRACE_SNAPSHOT ? NULL : "ScriptRunner";
     add(trace, at_us, (struct trace_event){.role = role, .what = TRACE_STARTS, .plugin = plugin, .ordinal = attempt});
@@ -55,12 +64,14 @@ static void add_script(struct trace *trace, enum trace_role role, int64_t at_us,
 
 static void add_start(struct trace *trace, int64_t at_us, int step)
 {
-    add(trace, at_us, (struct trace_event){.role = TRACE_AGENT, .what = TRACE_STARTS, .ordinal = step + 1, .step = step});
+    add(trace, at_us,
+        (struct trace_event){.role = TRACE_AGENT, .what = TRACE_STARTS, .ordinal = step + 1, .step = step});
 }
 
 static void add_exit(struct trace *trace, int64_t at_us, int step)
 {
-    add(trace, at_us, (struct trace_event){.role = TRACE_AGENT, .what = TRACE_EXITS, .ordinal = step + 1, .step = step});
+    add(trace, at_us,
+        (struct trace_event){.role = TRACE_AGENT, .what = TRACE_EXITS, .ordinal = step + 1, .step = step});
 }
 
 static void trace_passed(struct trace *trace)
@@ -76,7 +87,8 @@ static void trace_passed(struct trace *trace)
     add_script(trace, TRACE_SNAPSHOT, 61000, 24000, 1, 0);
     add_operation(trace, 86000, TRACE_THAW, "/srv/database", 300, 0);
     add_operation(trace, 86100, TRACE_THAW, "/data", 250, 0);
-    add(trace, 86500, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = "writer of /data waited 28.6 ms"});
+    add(trace, 86500,
+        (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = "writer of /data waited 28.6 ms"});
     add(trace, 87000, (struct trace_event){.role = TRACE_GUARDIAN, .what = TRACE_EXITS, .ordinal = 1});
     add_script(trace, TRACE_POST, 88000, 15000, 1, 0);
     add_exit(trace, 105000, 0);
@@ -90,7 +102,8 @@ static void trace_killed(struct trace *trace)
     add_operation(trace, 5400, TRACE_SYNC, "/data", 800, 0);
     add_operation(trace, 6300, TRACE_FREEZE, "/data", 1200, 0);
     add_operation(trace, 7600, TRACE_FREEZE, "/srv", 400, EIO);
-    add(trace, 8100, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_SENT, .value = 9, .target = TRACE_AGENT});
+    add(trace, 8100,
+        (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_SENT, .value = 9, .target = TRACE_AGENT});
     add(trace, 8200, (struct trace_event){.role = TRACE_AGENT, .what = TRACE_DIES, .value = 9, .ordinal = 1});
     add(trace, 15000, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = "the end"});
 }
@@ -98,8 +111,10 @@ static void trace_killed(struct trace *trace)
 static void trace_long(struct trace *trace)
 {
     add_start(trace, 0, 0);
-    add(trace, 700, (struct trace_event){.role = TRACE_OTHER, .what = TRACE_DONE, .op = TRACE_FREEZE, .volume = "/data"});
-    add(trace, 1000, (struct trace_event){.role = TRACE_PRE, .what = TRACE_STARTS, .plugin = "ScriptRunner", .ordinal = 1});
+    add(trace, 700,
+        (struct trace_event){.role = TRACE_OTHER, .what = TRACE_DONE, .op = TRACE_FREEZE, .volume = "/data"});
+    add(trace, 1000,
+        (struct trace_event){.role = TRACE_PRE, .what = TRACE_STARTS, .plugin = "ScriptRunner", .ordinal = 1});
     add(trace, 1500, (struct trace_event){.role = TRACE_LEFTOVER, .target = TRACE_PRE, .what = TRACE_STARTS,
                                           .plugin = "ScriptRunner", .ordinal = 1});
     add(trace, INT64_C(1800001000), (struct trace_event){.role = TRACE_PRE, .what = TRACE_DIES, .value = 15,
@@ -135,7 +150,8 @@ static void fill_failed(struct report_case *cases)
     findings_add(&killed->findings, 0, SIZE_MAX, "20", "died by SIGKILL", "the exit status");
     struct report_case *hostile = &cases[CASE_HOSTILE];
     trace_passed(&hostile->outcome.trace);
-    add(&hostile->outcome.trace, 106000, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = HOSTILE});
+    add(&hostile->outcome.trace, 106000,
+        (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = HOSTILE});
     add_steps(hostile, 1, HOSTILE "\nsecond line\n", "{\"code\":\"</script><i>\"}");
     findings_add(&hostile->findings, 0, 3, HOSTILE, HOSTILE "\n" HOSTILE, "what is wrong: %s", HOSTILE);
     hostile->noise = strdup(HOSTILE);
@@ -144,8 +160,9 @@ static void fill_failed(struct report_case *cases)
     char wide[400];
     memset(wide, 'w', sizeof wide - 1);
     wide[sizeof wide - 1] = '\0';
-    findings_add(&crashed->findings, 2, SIZE_MAX, wide, "a line as long as any that has blanks in it, to be broken in two or three on a small screen",
-                 "%s", wide);
+    findings_add(&crashed->findings, 2, SIZE_MAX, wide,
+                 "a line as long as any that has blanks in it, to be broken in two or three on a small screen", "%s",
+                 wide);
     crashed->noise = strdup("==1==ERROR: AddressSanitizer: SEGV\n    #0 0x1 in play\n");
 }
 
@@ -156,7 +173,8 @@ static void fill_others(struct report_case *cases)
     passed->outcome.longest_stall_us = 28600;
     add_steps(passed, 1, "",
               "{\"code\":\"Success\",\"consistency\":\"application\",\"phases\":["
-              "{\"name\":\"check\",\"start_us\":0,\"duration_us\":1200},{\"name\":\"pre\",\"start_us\":1300,\"duration_us\":41000},"
+              "{\"name\":\"check\",\"start_us\":0,\"duration_us\":1200},{\"name\":\"pre\",\"start_us\":1300,\"duration_"
+              "us\":41000},"
               "{\"name\":\"freeze\",\"start_us\":43000,\"duration_us\":17500},"
               "{\"name\":\"snapshot\",\"start_us\":60800,\"duration_us\":24500},{\"name\":\"thaw\",\"start_us\":85500,"
               "\"duration_us\":1500},{\"name\":\"post\",\"start_us\":87500,\"duration_us\":16000}]}");

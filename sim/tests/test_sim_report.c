@@ -85,14 +85,15 @@ QZ_TEST(json_tells_everything) // The JSON report has every case with its verdic
     free(text);
 }
 
-QZ_TEST(json_may_stand_in_a_page) // Nothing that a scenario or a script says can end the element that the JSON stands in.
+QZ_TEST(json_may_stand_in_a_page) // Nothing that a script says can end the element that the JSON stands in.
 {
     char *text = form(report_json);
     CU_ASSERT_PTR_NULL(strchr(text, '<'));
     CU_ASSERT(is_utf8(text));
     cJSON *root = cJSON_Parse(text);
     const cJSON *hostile = cJSON_GetArrayItem(in(root, "cases"), CASE_HOSTILE);
-    CHECK_STRING(in(hostile, "variant")->valuestring, "</script><b>]]>&\"'\x01\x1b[31m \xef\xbf\xbd\xef\xbf\xbd \\ # tail");
+    CHECK_STRING(in(hostile, "variant")->valuestring,
+                 "</script><b>]]>&\"'\x01\x1b[31m \xef\xbf\xbd\xef\xbf\xbd \\ # tail");
     cJSON_Delete(root);
     free(text);
 }
@@ -116,13 +117,14 @@ QZ_TEST(tap_counts_its_lines) // The plan says how many test points follow, and 
     free(text);
 }
 
-QZ_TEST(tap_diagnoses_failures) // A failed point has what was expected and seen, the trace, and the command that repeats it.
+QZ_TEST(tap_diagnoses_failures) // A failed point has what was expected and seen, the trace, and how to repeat it.
 {
     char *text = form(report_tap);
     CHECK_CONTAINS(text, "  message: \"/data is still frozen at the end\"\n");
     CHECK_CONTAINS(text, "      expected: \"thawed\"\n      seen: \"frozen\"\n      at: \"freeze /srv EIO\"\n");
     CHECK_CONTAINS(text, "    - [8100, \"KILL to agent\"]\n");
-    CHECK_CONTAINS(text, "  repeat: \"build/run/sim/quiesce-sim run --binary build/run/core/quiesce --world fake --seed 42 ");
+    CHECK_CONTAINS(text,
+                   "  repeat: \"build/run/sim/quiesce-sim run --binary build/run/core/quiesce --world fake --seed 42 ");
     CHECK_CONTAINS(text, "  severity: error\n");
     CU_ASSERT_PTR_NULL(strchr(text, '\x1b'));
     free(text);
@@ -204,7 +206,7 @@ QZ_TEST(junit_has_a_suite_for_each_capability) // Each capability is one suite, 
 
 /* ---- The terminal ----------------------------------------------------------------------------------------------- */
 
-QZ_TEST(terminal_shows_expected_beside_seen) // A failure shows the rule, each finding, the trace around it, and how to repeat it.
+QZ_TEST(terminal_shows_expected_beside_seen) // A failure shows rule, findings, trace, and how to repeat it.
 {
     char *text = form(plain);
     CHECK_CONTAINS(text, "FAILED  fake     guardian/killed:signal=KILL,type=a*[b]  (617.3 ms)\n"
@@ -213,15 +215,16 @@ QZ_TEST(terminal_shows_expected_beside_seen) // A failure shows the rule, each f
     CHECK_CONTAINS(text, "  >         8.000 ms  freeze /srv EIO\n");
     CHECK_CONTAINS(text, "           6.300 ms  freeze /data begins\n");
     CHECK_CONTAINS(text, "  standard error of the player\n    ==1==ERROR: AddressSanitizer: SEGV\n");
-    CHECK_CONTAINS(text, "  repeat: build/run/sim/quiesce-sim run --binary build/run/core/quiesce --world fake --seed 42 "
-                         "--filter 'guardian/killed:signal=KILL,type=a\\*\\[b]' scenarios/guardian/killed.json\n");
+    CHECK_CONTAINS(text,
+                   "  repeat: build/run/sim/quiesce-sim run --binary build/run/core/quiesce --world fake --seed 42 "
+                   "--filter 'guardian/killed:signal=KILL,type=a\\*\\[b]' scenarios/guardian/killed.json\n");
     CHECK_CONTAINS(text, "BROKEN  loop     guardian/killed:signal=TERM,type=xfs");
     CHECK_CONTAINS(text, "skipped 1 in the world loop: not root\n");
     CHECK_CONTAINS(text, "2 passed, 3 failed, 1 broken, 1 skipped, 1 not run in 4.20 s, seed 42\n");
     free(text);
 }
 
-QZ_TEST(terminal_is_not_steered) // What a script printed reaches no terminal as it is; colours come only where asked for.
+QZ_TEST(terminal_is_not_steered) // What a script printed reaches no terminal as it is; colours are asked for.
 {
     char *without = form(plain);
     char *with = form(coloured);
@@ -270,7 +273,7 @@ QZ_TEST(progress_stays_on_one_line) // The line of progress is never longer than
 
 /* ---- Names ------------------------------------------------------------------------------------------------------ */
 
-QZ_TEST(repeating_names_one_case) // The pattern in the command that repeats a case matches its name, and not those it looks like.
+QZ_TEST(repeating_names_one_case) // The pattern that repeats a case matches its name, and not those it looks like.
 {
     struct report report = report_cases();
     char *command = report_repeat(&report, &report.cases[CASE_KILLED]);
@@ -288,7 +291,7 @@ QZ_TEST(repeating_names_one_case) // The pattern in the command that repeats a c
 
 /* ---- The page --------------------------------------------------------------------------------------------------- */
 
-QZ_TEST(page_needs_nothing_beside_it) // The page loads nothing, from the network or from disk, and no string of a case is markup.
+QZ_TEST(page_needs_nothing_beside_it) // The page loads nothing, and no string of a case is markup.
 {
     char *text = form(report_html);
     CU_ASSERT(strncmp(text, "<!DOCTYPE html>", 15) == 0);

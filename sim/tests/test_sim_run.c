@@ -95,7 +95,8 @@ static void play(const struct scenario *scenario, const struct world_settings *s
     outcome->steps[0].exit = strcmp(name, "fail") == 0 && !getenv("REPAIRED") ? 20 : 0;
     outcome->steps[0].out = strdup("");
     outcome->steps[0].err = strdup("quiesce: a line of its log\n");
-    trace_add(&outcome->trace, &(struct trace_event){.what = TRACE_EXITS, .ordinal = 1, .value = outcome->steps[0].exit});
+    trace_add(&outcome->trace,
+              &(struct trace_event){.what = TRACE_EXITS, .ordinal = 1, .value = outcome->steps[0].exit});
     shared->inside--;
 }
 
@@ -283,7 +284,7 @@ QZ_TEST(all_passed_is_0) // Scenarios that do what they should give exit status 
     leave();
 }
 
-QZ_TEST(a_failure_is_1_and_can_be_repeated) // A failure shows what was expected and seen, and the printed command plays it again.
+QZ_TEST(a_failure_is_1_and_can_be_repeated) // A failure shows expected and seen, and how to play it again.
 {
     enter();
     scenario("a/good", "");
@@ -322,7 +323,7 @@ static void check_crash(const struct world *const *worlds, const char *name)
     CHECK_INT(shared->played, 4);
 }
 
-QZ_TEST(a_crash_fails_one_case_virtual) // A player that dies fails the case it was at, with its last words; the rest is played.
+QZ_TEST(a_crash_fails_one_case_virtual) // A player that dies fails the case it was at; the rest is played.
 {
     enter();
     check_crash(ONLY_VIRTUAL, "virtual");
@@ -391,7 +392,7 @@ QZ_TEST(what_the_machine_lacks_is_skipped) // Skipped is what this machine canno
     leave();
 }
 
-QZ_TEST(what_cannot_be_is_not_played) // A scenario that a world cannot play by its nature is not played there, CI or not.
+QZ_TEST(what_cannot_be_is_not_played) // What a world cannot play by its nature is not played there, CI or not.
 {
     enter();
     scenario("a/not-there", "");
@@ -434,7 +435,8 @@ QZ_TEST(the_seed_reaches_the_worlds) // Worlds are given the seed that was asked
 {
     enter();
     scenario("a/seven", "");
-    write_file("scenarios/a/seven.json", "{\"description\": \"Seven.\", \"expect\": {\"exit\": 0, \"never\": [\"mount over *\"]}}");
+    write_file("scenarios/a/seven.json",
+               "{\"description\": \"Seven.\", \"expect\": {\"exit\": 0, \"never\": [\"mount over *\"]}}");
     CHECK_INT(run(ONLY_VIRTUAL, "--seed 7"), 0);
     CHECK_INT(run(ONLY_VIRTUAL, "--seed 8"), 1);
     leave();
@@ -443,7 +445,8 @@ QZ_TEST(the_seed_reaches_the_worlds) // Worlds are given the seed that was asked
 QZ_TEST(jobs_play_side_by_side) // No more players at a time than --jobs says, and no fewer.
 {
     enter();
-    scenario("a/meet", ", \"matrix\": {\"n\": [1, 2, 3, 4, 5, 6, 7, 8, 9]}, \"config\": {\"preScriptNoOfRetries\": \"${n}\"}");
+    scenario("a/meet",
+             ", \"matrix\": {\"n\": [1, 2, 3, 4, 5, 6, 7, 8, 9]}, \"config\": {\"preScriptNoOfRetries\": \"${n}\"}");
     CHECK_INT(run(ONLY_LOOP, REAL "--jobs 3"), 0);
     CHECK_INT(shared->most, 3);
     leave();
@@ -503,7 +506,8 @@ QZ_TEST(no_match_is_2) // Where nothing matches that is a mistake, and what come
         const char *words;
         const char *message;
     } ROWS[] = {
-        {"--filter runner/retrys", "--filter: no name matches \"runner/retrys\" (did you mean \"runner/retries\"?); --list prints all"},
+        {"--filter runner/retrys",
+         "--filter: no name matches \"runner/retrys\" (did you mean \"runner/retries\"?); --list prints all"},
         {"--tags peer", "--tags: no scenario has what \"peer\" asks for; there is \"peers\""},
         {"--failed", "--failed: none of these failed last time"},
         {"nowhere", "nowhere: No such file or directory"},
@@ -628,7 +632,7 @@ QZ_TEST(a_missing_binary_is_3) // A real world without a quiesce to play with is
 
 /* ---- Forms and files -------------------------------------------------------------------------------------------- */
 
-QZ_TEST(reports_are_written) // --tap, --junit, --html and --json give the forms they name, with traces of what passed, too.
+QZ_TEST(reports_are_written) // --tap, --junit, --html and --json give the forms they name, traces of all included.
 {
     enter();
     scenario("a/good", "");
@@ -645,8 +649,9 @@ QZ_TEST(reports_are_written) // --tap, --junit, --html and --json give the forms
     cJSON *good = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "cases"), 1);
     CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(good, "verdict")), "passed");
     CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(good, "trace")), 2);
-    CHECK_STRING(cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(good, "steps"), 0), "err")),
-                 "quiesce: a line of its log\n");
+    CHECK_STRING(
+        cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(good, "steps"), 0), "err")),
+        "quiesce: a line of its log\n");
     cJSON_Delete(root);
     free(junit);
     free(html);
@@ -688,7 +693,8 @@ QZ_TEST(keep_leaves_a_folder) // --keep leaves each case's folder, with a progra
 static void golden(const char *more)
 {
     mkdir("scenarios/a", 0755);
-    write_file("scenarios/a/golden.json", "{\"description\": \"Golden.\", \"expect\": {\"exit\": 0, \"golden\": true}%s}", more);
+    write_file("scenarios/a/golden.json",
+               "{\"description\": \"Golden.\", \"expect\": {\"exit\": 0, \"golden\": true}%s}", more);
 }
 
 QZ_TEST(golden_traces_are_kept) // A trace that a scenario calls golden must stay as --update has written it.
@@ -715,7 +721,7 @@ QZ_TEST(golden_traces_are_kept) // A trace that a scenario calls golden must sta
     leave();
 }
 
-QZ_TEST(golden_traces_have_no_chance) // Operations that overlap on several volumes, and times, make no difference to a golden trace.
+QZ_TEST(golden_traces_have_no_chance) // Overlapping operations and times make no difference to a golden trace.
 {
     enter();
     struct scenario_step step = {.expect = {.golden = true}};
@@ -723,7 +729,8 @@ QZ_TEST(golden_traces_have_no_chance) // Operations that overlap on several volu
     struct outcome_step ended = {.exit = 0};
     struct outcome outcome = {.steps = &ended, .step_count = 1};
     struct findings findings = {NULL, 0, 0};
-    write_file("x.golden", "== command 1\nfreeze /a begins\nfreeze /a ok\nfreeze /b begins\nfreeze /b ok\nthaw /b begins\n");
+    write_file("x.golden",
+               "== command 1\nfreeze /a begins\nfreeze /a ok\nfreeze /b begins\nfreeze /b ok\nthaw /b begins\n");
     trace_add(&outcome.trace, &(struct trace_event){.what = TRACE_BEGINS, .op = TRACE_FREEZE, .volume = "/b"});
     trace_add(&outcome.trace, &(struct trace_event){.what = TRACE_BEGINS, .op = TRACE_FREEZE, .volume = "/a"});
     trace_add(&outcome.trace, &(struct trace_event){.what = TRACE_DONE, .op = TRACE_FREEZE, .volume = "/b"});
@@ -760,7 +767,7 @@ static void check_interrupted(const struct world *const *worlds, int signal_numb
     CHECK_INT(errno, ESRCH);
 }
 
-QZ_TEST(interrupted_in_good_order) // A signal ends every player; what ran is told, and the exit status names the signal.
+QZ_TEST(interrupted_in_good_order) // A signal ends every player; what ran is told; the exit status names it.
 {
     enter();
     scenario("a/good", "");
@@ -778,8 +785,10 @@ QZ_TEST(the_wire_loses_nothing) // What a player tells of a case arrives whole.
     struct report_case told = {.why = (char *)"because", .outcome = {.longest_stall_us = 1234}};
     struct trace_event event = {INT64_C(1800000000123), 2, TRACE_LEFTOVER, TRACE_DIES, TRACE_FREEZE, 3, -5, TRACE_POST,
                                 "plugin \"1\"", "/da\nta", "text\x01", INT64_C(123456789012345)};
-    struct outcome_step steps[2] = {{.exit = -1, .signal = 9, .out = (char *)"out \xff", .err = (char *)"err"}, {.exit = 10}};
-    steps[0].result = cJSON_Parse("{\"code\":\"Success\",\"phases\":[{\"name\":\"pre\",\"start_us\":3}],\"deep\":{\"a\":[1]}}");
+    struct outcome_step steps[2] = {{.exit = -1, .signal = 9, .out = (char *)"out \xff", .err = (char *)"err"},
+                                    {.exit = 10}};
+    steps[0].result =
+        cJSON_Parse("{\"code\":\"Success\",\"phases\":[{\"name\":\"pre\",\"start_us\":3}],\"deep\":{\"a\":[1]}}");
     told.outcome.steps = steps;
     told.outcome.step_count = 2;
     trace_add(&told.outcome.trace, &event);
@@ -829,7 +838,7 @@ QZ_TEST(the_wire_loses_nothing) // What a player tells of a case arrives whole.
     cJSON_Delete(steps[0].result);
 }
 
-QZ_TEST(agreement_needs_little) // What is told of a case that passed is enough to compare it with other worlds, and no more.
+QZ_TEST(agreement_needs_little) // What is told of a case that passed is enough to compare it, and no more.
 {
     struct report_case told = {.outcome = {.step_count = 1}};
     struct outcome_step step = {.exit = 10, .out = (char *)"long"};
@@ -838,8 +847,10 @@ QZ_TEST(agreement_needs_little) // What is told of a case that passed is enough 
     told.outcome.steps = &step;
     note(&told.outcome.trace, "x");
     char *line = wire_encode(&told, 0, WIRE_STEPS);
-    CHECK_STRING(line, "{\"case\":0,\"stall\":0,\"steps\":[[10,0,null,null,{\"consistency\":\"application\",\"code\":\"Success\","
-                       "\"phases\":[{\"name\":\"pre\"},{\"name\":\"post\"}]}]]}");
+    CHECK_STRING(
+        line,
+        "{\"case\":0,\"stall\":0,\"steps\":[[10,0,null,null,{\"consistency\":\"application\",\"code\":\"Success\","
+        "\"phases\":[{\"name\":\"pre\"},{\"name\":\"post\"}]}]]}");
     free(line);
     cJSON_Delete(step.result);
     trace_free(&told.outcome.trace);

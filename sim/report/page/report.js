@@ -23,7 +23,10 @@
 
   /* ---- What can be said of a case ---- */
 
-  const titleOf = (it) => it.name + (it.variant ? `:${it.variant}` : '') + (it.repetition ? ` #${it.repetition + 1}` : '');
+  const words = (name, className, text) => make(name, {className, textContent: text});
+
+  const titleOf = (it) => it.name + (it.variant ? `:${it.variant}` : '') +
+    (it.repetition ? ` #${it.repetition + 1}` : '');
   const capabilityOf = (it) => (it.name.includes('/') ? it.name.split('/')[0] : 'scenarios');
 
   const frozenOf = (story) => {
@@ -37,11 +40,11 @@
 
   const cases = data.cases.map((it, index) => {
     const story = timelineOf(it);
-    const words = [titleOf(it), it.description, it.world, it.verdict, it.why, ...it.tags,
+    const found = [titleOf(it), it.description, it.world, it.verdict, it.why, ...it.tags,
       ...it.findings.flatMap((finding) => [finding.what, finding.expected, finding.seen]),
       ...it.steps.map((step) => (step.result && step.result.code) || ''), ...it.trace.map((event) => event.line)];
     return {it, index, story, title: titleOf(it), capability: capabilityOf(it), frozen: frozenOf(story),
-      text: words.filter(Boolean).join('\n').toLowerCase(), row: null, detail: null, draw: null};
+      text: found.filter(Boolean).join('\n').toLowerCase(), row: null, detail: null, draw: null};
   });
   const worlds = [...new Set(cases.map((one) => one.it.world))];
 
@@ -53,8 +56,8 @@
     const button = make('button', {type: 'button', className: 'copy', textContent: 'Copy'});
     button.addEventListener('click', async (event) => {
       event.stopPropagation();
-      const done = navigator.clipboard ? navigator.clipboard.writeText(text) : Promise.reject(new Error('no clipboard'));
-      button.textContent = await done.then(() => 'Copied', () => 'Select it');
+      const copied = () => navigator.clipboard.writeText(text).then(() => true, () => false);
+      button.textContent = navigator.clipboard && await copied() ? 'Copied' : 'Select it';
       setTimeout(() => { button.textContent = 'Copy'; }, 2000);
     });
     return button;
@@ -63,9 +66,11 @@
   const showHeadline = () => {
     const bad = data.counts.failed + data.counts.broken;
     const total = cases.length;
-    const headline = bad ? [['failed', 'failed'], ['broken', 'could not be played']].filter(([verdict]) => data.counts[verdict] > 0)
-      .map(([verdict, words]) => `${data.counts[verdict]} ${words}`).join(', ') + ` of ${plural(total, 'scenario')}`
-      : data.counts.passed === total ? `All ${plural(total, 'scenario')} passed` : `${data.counts.passed} of ${plural(total, 'scenario')} passed`;
+    const {failed, broken, passed} = data.counts;
+    const all = plural(total, 'case');
+    const wrong = [failed ? `${failed} failed` : null, broken ? `${broken} could not be played` : null].filter(Boolean);
+    const good = passed === total ? `All ${all} passed` : `${passed} of ${all} passed`;
+    const headline = bad ? `${wrong.join(', ')} of ${all}` : good;
     by('headline').textContent = data.interrupted ? `${headline}, interrupted` : headline;
     document.title = `${headline} · quiesce`;
     document.body.classList.add(bad ? 'has-failed' : 'all-well');
@@ -78,7 +83,8 @@
       strip.append(part);
     }
     const facts = [['Seed', String(data.seed)], ['Started', data.started.replace('T', ' ').replace('Z', ' UTC')],
-      ['Took', formatDuration(data.duration_us)], ['Machine', `Linux ${data.kernel}, ${data.machine}`], ['Version', data.version]];
+      ['Took', formatDuration(data.duration_us)], ['Machine', `Linux ${data.kernel}, ${data.machine}`],
+      ['Version', data.version]];
     for (const [name, value] of facts)
       by('facts').append(make('div', {}, make('dt', {textContent: name}), make('dd', {textContent: value})));
     by('facts').append(make('div', {className: 'command'}, make('dt', {textContent: 'Again'}),
@@ -118,9 +124,10 @@
         const bad = those.filter((one) => one.it.verdict === 'failed' || one.it.verdict === 'broken').length;
         const passed = those.filter((one) => one.it.verdict === 'passed').length;
         const state = bad ? 'failed' : passed ? 'passed' : 'skipped';
-        const words = bad ? `${bad} of ${those.length} failed` : passed ? `${passed} passed` : `${those.length} skipped`;
-        const cell = make('button', {type: 'button', className: `cell ${state}`, 'aria-pressed': 'false', textContent: words,
-          data: {capability, world}, 'aria-label': `${capability}, ${world}: ${words}`});
+        const says = {failed: `${bad} of ${those.length} failed`, passed: `${passed} passed`,
+          skipped: `${those.length} skipped`}[state];
+        const cell = make('button', {type: 'button', className: `cell ${state}`, 'aria-pressed': 'false',
+          textContent: says, data: {capability, world}, 'aria-label': `${capability}, ${world}: ${says}`});
         cell.addEventListener('click', () => {
           const again = shown.capability === capability && shown.worlds.size === 1 && shown.worlds.has(world);
           shown.capability = again ? null : capability;
@@ -143,24 +150,27 @@
     {key: 'verdict', name: 'Verdict', of: (one) => VERDICTS.indexOf(one.it.verdict)},
     {key: 'world', name: 'World', of: (one) => one.it.world},
     {key: 'file', name: 'Scenario', of: (one) => one.index},
-    {key: 'frozen', name: 'Frozen', of: (one) => one.frozen, number: true, hint: 'The longest that a volume was frozen, in the world\'s own time'},
-    {key: 'stall', name: 'Stall', of: (one) => one.it.longest_stall_us, number: true, hint: 'The longest that a writer stood still'},
+    {key: 'frozen', name: 'Frozen', of: (one) => one.frozen, number: true,
+      hint: 'The longest that a volume was frozen, in the world\'s own time'},
+    {key: 'stall', name: 'Stall', of: (one) => one.it.longest_stall_us, number: true,
+      hint: 'The longest that a writer stood still'},
     {key: 'took', name: 'Took', of: (one) => one.it.duration_us, number: true, hint: 'Real time'},
   ];
 
   const makeRow = (one) => {
     const {it} = one;
     const toggle = make('button', {type: 'button', className: 'toggle', 'aria-expanded': 'false'},
-      make('span', {className: 'name', textContent: it.name}),
-      it.variant ? make('span', {className: 'variant', textContent: it.variant.replaceAll(',', ', ')}) : null,
-      it.repetition ? make('span', {className: 'variant', textContent: `#${it.repetition + 1}`}) : null);
-    const number = (name, us) => make('td', {role: 'cell', className: 'number', data: {name}, textContent: us > 0 ? formatDuration(us) : ''});
+      words('span', 'name', it.name),
+      it.variant ? words('span', 'variant', it.variant.replaceAll(',', ', ')) : null,
+      it.repetition ? words('span', 'variant', `#${it.repetition + 1}`) : null);
+    const number = (name, us) => make('td', {role: 'cell', className: 'number', data: {name},
+      textContent: us > 0 ? formatDuration(us) : ''});
+    const mark = make('span', {'aria-hidden': 'true', textContent: `${MARKS[it.verdict]} `});
     one.row = make('tr', {role: 'row', className: `case ${it.verdict.replace(' ', '-')}`, id: `case-${one.index}`},
-      make('td', {role: 'cell', className: 'verdict'}, make('span', {className: 'badge'}, make('span', {'aria-hidden': 'true',
-        textContent: `${MARKS[it.verdict]} `}), it.verdict)),
+      make('td', {role: 'cell', className: 'verdict'}, make('span', {className: 'badge'}, mark, it.verdict)),
       make('td', {role: 'cell', className: 'world', textContent: it.world}),
-      make('td', {role: 'cell', className: 'scenario'}, toggle, make('p', {className: 'rule', textContent: it.description}),
-        it.why ? make('p', {className: 'why', textContent: it.why}) : null),
+      make('td', {role: 'cell', className: 'scenario'}, toggle, words('p', 'rule', it.description),
+        it.why ? words('p', 'why', it.why) : null),
       number('frozen', one.frozen), number('stall', it.longest_stall_us), number('took', it.duration_us));
     toggle.addEventListener('click', () => open(one, !one.detail));
     one.row.addEventListener('click', (event) => {
@@ -178,7 +188,8 @@
         shown.sort = column.key;
         show();
       });
-      by('heads').append(make('th', {role: 'columnheader', scope: 'col', className: column.number ? 'number' : '', data: {key: column.key}}, button));
+      by('heads').append(make('th', {role: 'columnheader', scope: 'col', className: column.number ? 'number' : '',
+        data: {key: column.key}}, button));
     }
   };
 
@@ -195,15 +206,19 @@
     for (const one of some)
       rows.append(...[one.row || makeRow(one), one.detail].filter(Boolean));
     by('rows').replaceChildren(rows);
-    by('shown').textContent = some.length === cases.length ? plural(cases.length, 'scenario') : `${some.length} of ${plural(cases.length, 'scenario')}`;
+    const all = plural(cases.length, 'case');
+    by('shown').textContent = some.length === cases.length ? all : `${some.length} of ${all}`;
     by('reset').hidden = some.length === cases.length;
+    const order = shown.down ? 'descending' : 'ascending';
     for (const head of by('heads').children)
-      head.setAttribute('aria-sort', head.dataset.key !== shown.sort ? 'none' : shown.down ? 'descending' : 'ascending');
+      head.setAttribute('aria-sort', head.dataset.key === shown.sort ? order : 'none');
     for (const [id, chosen] of [['verdicts', shown.verdicts], ['worlds', shown.worlds]])
       for (const button of by(id).children)
         button.setAttribute('aria-pressed', chosen.has(button.dataset.value));
-    for (const cell of by('overview').querySelectorAll('.cell'))
-      cell.setAttribute('aria-pressed', cell.dataset.capability === shown.capability && shown.worlds.has(cell.dataset.world));
+    for (const cell of by('overview').querySelectorAll('.cell')) {
+      const {capability, world} = cell.dataset;
+      cell.setAttribute('aria-pressed', capability === shown.capability && shown.worlds.has(world));
+    }
   };
 
   /* ---- One case ---- */
@@ -212,7 +227,7 @@
     make('pre', {textContent: text === null ? '' : text === '' ? '(empty)' : text}));
 
   const findingsOf = (it) => make('ol', {className: 'findings'}, ...it.findings.map((finding) => make('li', {},
-    make('h4', {}, finding.invariant ? make('span', {className: 'tag', textContent: `invariant ${finding.invariant}`}) : null, finding.what),
+    make('h4', {}, finding.invariant ? words('span', 'tag', `invariant ${finding.invariant}`) : null, finding.what),
     finding.expected === null && finding.seen === null ? null
       : make('div', {className: 'compare'}, value('expected', finding.expected), value('seen', finding.seen)))));
 
@@ -224,8 +239,9 @@
     const scale = make('button', {type: 'button', className: 'scale', 'aria-pressed': 'false', textContent: 'To scale',
       title: 'Time is compressed unless this is on'});
     const kinds = new Set(one.story.lanes.flatMap((lane) => lane.bars.map((bar) => bar.kind)));
-    const legend = make('ul', {className: 'legend', 'aria-hidden': 'true'}, ...LEGEND.filter(([kind]) => kinds.has(kind))
-      .map(([kind, words]) => make('li', {}, make('span', {className: `swatch ${kind}`}), words)));
+    const legend = make('ul', {className: 'legend', 'aria-hidden': 'true'}, ...LEGEND
+      .filter(([kind]) => kinds.has(kind))
+      .map(([kind, says]) => make('li', {}, make('span', {className: `swatch ${kind}`}), says)));
     let width = 0;
     const draw = () => {
       width = Math.floor(place.clientWidth);
@@ -249,15 +265,16 @@
     return make('details', {className: 'trace', open: it.findings.length > 0},
       make('summary', {textContent: `Trace, ${plural(it.trace.length, 'line')}`}),
       make('table', {}, make('tbody', {}, ...it.trace.map((event, index) => make('tr',
-        {className: pointed.has(index) ? 'pointed' : ''}, make('td', {className: 'number', textContent: `${(event.at_us / 1e3).toFixed(3)} ms`}),
-        make('td', {textContent: event.line}))))));
+        {className: pointed.has(index) ? 'pointed' : ''},
+        words('td', 'number', `${(event.at_us / 1e3).toFixed(3)} ms`), make('td', {textContent: event.line}))))));
   };
 
-  const folded = (name, text) => (text ? make('details', {}, make('summary', {textContent: name}), make('pre', {textContent: text})) : null);
+  const folded = (name, text) => (!text ? null
+    : make('details', {}, make('summary', {textContent: name}), make('pre', {textContent: text})));
 
   const stepOf = (step) => make('div', {className: 'step'},
     make('p', {}, make('code', {textContent: step.command.join(' ')}), ' ',
-      make('span', {className: 'status', textContent: step.signal ? `died of signal ${step.signal}` : `exit ${step.exit}`})),
+      words('span', 'status', step.signal ? `died of signal ${step.signal}` : `exit ${step.exit}`)),
     folded('Standard output', step.result ? '' : step.out), folded('Standard error', step.err),
     folded('Result', step.result ? JSON.stringify(step.result, null, 2) : ''));
 
@@ -265,13 +282,15 @@
     const {it} = one;
     const inside = make('div', {className: 'inside'},
       it.findings.length ? findingsOf(it) : null,
-      it.trace.length ? figureOf(one) : make('p', {className: 'none', textContent: 'There is no trace.'}),
-      make('div', {className: 'again'}, make('h4', {textContent: 'Repeat'}), make('code', {textContent: it.repeat}), copyButton(it.repeat)),
+      it.trace.length ? figureOf(one) : words('p', 'none', 'There is no trace.'),
+      make('div', {className: 'again'}, make('h4', {textContent: 'Repeat'}), make('code', {textContent: it.repeat}),
+        copyButton(it.repeat)),
       it.kept ? make('p', {}, 'Kept: ', make('code', {textContent: it.kept})) : null,
       it.trace.length ? traceOf(it) : null,
       ...it.steps.map(stepOf),
       folded('Standard error of the player', it.stderr),
-      make('p', {className: 'file'}, make('code', {textContent: it.file}), ...it.tags.map((tag) => make('span', {className: 'tag', textContent: tag}))));
+      make('p', {className: 'file'}, make('code', {textContent: it.file}),
+        ...it.tags.map((tag) => words('span', 'tag', tag))));
     return make('tr', {role: 'row', className: 'detail'}, make('td', {role: 'cell', colSpan: COLUMNS.length}, inside));
   };
 

@@ -9,12 +9,16 @@ const timelineOf = (() => {
       (line, m) => line.run(`${m[1]} ${m[2]}`, m[1], m[4], m[5], `attempt ${m[3]}`)],
     [/^leftover of (pre|post) (.+?)(?: (\d+))? (starts|ends|exits|dies)(?: (\S+))?$/,
       (line, m) => line.run(`left by ${m[1]} ${m[2]}`, 'leftover', m[4] === 'ends' ? 'exits' : m[4], m[5])],
-    [/^(other )?(sync|freeze|thaw) (.+) (begins|ok|E[A-Z0-9]+|\d+)$/, (line, m) => line.operation(m[3], m[2], m[4], !!m[1])],
+    [/^(other )?(sync|freeze|thaw) (.+) (begins|ok|E[A-Z0-9]+|\d+)$/,
+      (line, m) => line.operation(m[3], m[2], m[4], !!m[1])],
     [/^writer of (.+) waited ([\d.]+) ms$/, (line, m) => line.waited(m[1], Number(m[2]) * 1000)],
     [/^([A-Z][A-Z0-9]*|\d+) to (.+)$/, (line) => line.mark('kill')],
     [/./, (line) => line.mark('note')],
   ];
   const LANES = ['phases', 'agent', 'guardian', 'pre', 'snapshot', 'post', 'leftover', 'volume', 'writers'];
+
+  const FIRST = {pre: /^pre .* starts$/, freeze: /^(sync|freeze) .* begins$/, snapshot: /^snapshot starts$/,
+    thaw: /^thaw .* begins$/, post: /^post .* starts$/};
 
   /* One line of the trace, put where it belongs. */
   class Line {
@@ -79,7 +83,8 @@ const timelineOf = (() => {
 
     waited(volume, duration) {
       const lane = this.lane(`writers of ${volume}`, 'writers');
-      lane.bars.push({start: Math.max(0, this.at - duration), end: this.at, kind: 'stall', label: 'stood still', lane: lane.name});
+      lane.bars.push({start: Math.max(0, this.at - duration), end: this.at, kind: 'stall', label: 'stood still',
+        lane: lane.name});
     }
 
     mark(kind) {
@@ -103,12 +108,19 @@ const timelineOf = (() => {
       return lane;
     }
 
-    /* The phases that the result tells of; its clock starts with the agent. */
-    phases(step, start) {
-      for (const phase of step.result && Array.isArray(step.result.phases) ? step.result.phases : []) {
-        const from = start + phase.start_us;
-        this.lane('phases', 'phases').bars.push({start: from, end: from + phase.duration_us, kind: `phase-${phase.name}`,
-          label: phase.name, lane: 'phases'});
+    /* The phases that the result tells of. Its clock began somewhat after the agent was started: as late as can be, so
+     * that no phase begins after what happens in it. */
+    phases(result, events, start) {
+      const phases = result && Array.isArray(result.phases) ? result.phases : [];
+      const late = phases.map((phase) => {
+        const first = FIRST[phase.name] && events.find((event) => FIRST[phase.name].test(event.line));
+        return first ? first.at_us - phase.start_us : Infinity;
+      });
+      const offset = Math.max(start, Math.min(...late));
+      for (const phase of phases) {
+        const from = (Number.isFinite(offset) ? offset : start) + phase.start_us;
+        this.lane('phases', 'phases').bars.push({start: from, end: from + phase.duration_us,
+          kind: `phase-${phase.name}`, label: phase.name, lane: 'phases'});
       }
     }
   }
@@ -133,9 +145,10 @@ const timelineOf = (() => {
       story.end = Math.max(story.end, event.at_us);
     }
     it.steps.forEach((step, index) => {
-      const start = it.trace.find((event) => event.step === index && event.line === 'agent starts');
+      const events = it.trace.filter((event) => event.step === index);
+      const start = events.find((event) => event.line === 'agent starts');
       if (start)
-        story.phases(step, start.at_us);
+        story.phases(step.result, events, start.at_us);
     });
     for (const lane of story.lanes) {
       for (const bar of lane.open)
@@ -229,7 +242,8 @@ const drawTimeline = (() => {
     if (bar.endless)
       element('rect', {x: start, y: top, width, height, rx: 3, fill: `url(#${hatch})`, class: 'hatch'}, group);
     const span = `${formatDuration(bar.start)} to ${formatDuration(bar.end)}, ${formatDuration(bar.end - bar.start)}`;
-    element('title', {}, group, `${bar.lane}: ${bar.label || bar.kind}, ${span}${bar.endless ? ', and does not end' : ''}`);
+    const ends = bar.endless ? ', and does not end' : '';
+    element('title', {}, group, `${bar.lane}: ${bar.label || bar.kind}, ${span}${ends}`);
     if (!thin && bar.label && bar.label.length * 6.4 + 8 < width)
       element('text', {x: start + 5, y: y + 12, class: 'label'}, group, bar.label);
   };
