@@ -2,6 +2,7 @@
  * mistake, not an expectation. */
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "read.h"
@@ -65,15 +66,19 @@ struct lines {
     struct scenario_memory *memory;
 };
 
-static const char *number(size_t index, size_t first, size_t last)
+/* The numbers of a set that is made of them. */
+static const struct {
+    unsigned first;
+    unsigned last;
+} NUMBERS[SET_COUNT] = {[ATTEMPT] = {1, 101}, [STATUS] = {0, 255}};
+
+static const char *number(enum set set, size_t index)
 {
-    static _Thread_local char texts[256][4]; /* asked for again and again */
-    size_t value = first + index;
-    if (value > last)
+    static _Thread_local char text[8];
+    if (NUMBERS[set].first + index > NUMBERS[set].last)
         return NULL;
-    if (!texts[value][0])
-        snprintf(texts[value], sizeof texts[value], "%u", (unsigned char)value);
-    return texts[value];
+    snprintf(text, sizeof text, "%zu", NUMBERS[set].first + index);
+    return text;
 }
 
 /* The word `index` of a set; NULL: there are no more. Valid until the next call. */
@@ -86,9 +91,8 @@ static const char *word_of(struct lines *lines, enum set set, size_t index)
         count = lines->given->plugins ? lines->given->plugin_count : 1;
         return index < count ? scenario_plugin_name(lines->memory, lines->given, index) : NULL;
     case ATTEMPT:
-        return number(index, 1, 101);
     case STATUS:
-        return number(index, 0, 255);
+        return number(set, index);
     case SIGNAL:
         return values_signals()[index];
     case ERRNO:
@@ -111,6 +115,11 @@ static const char *bracket_end(const char *pattern)
     return at ? at + 1 : NULL;
 }
 
+static bool is_plain(char c)
+{
+    return c != '\0' && !strchr("*?[\\", c);
+}
+
 /* Does the first character of the pattern, which is no star, match `c`? *rest: the pattern behind it. */
 static bool matches_one(const char *pattern, char c, const char **rest)
 {
@@ -122,6 +131,8 @@ static bool matches_one(const char *pattern, char c, const char **rest)
     else if (*pattern == '\\' && pattern[1])
         end = pattern + 2;
     *rest = end;
+    if (is_plain(*pattern))
+        return *pattern == c;
     if ((size_t)(end - pattern) >= sizeof single)
         return true;
     memcpy(single, pattern, (size_t)(end - pattern));
@@ -131,14 +142,44 @@ static bool matches_one(const char *pattern, char c, const char **rest)
 
 static bool can_match(struct lines *lines, const char *pattern, const char *form);
 
-/* As can_match, with `word` before the form. */
+/* As can_match, with what is left of a word before the form. */
 static bool can_match_word(struct lines *lines, const char *pattern, const char *word, const char *form)
 {
-    char whole[1024];
-    if (!strchr("*?[\\", *pattern) && *pattern != *word)
-        return false; /* most words, and most of the time all of this takes */
-    snprintf(whole, sizeof whole, "%s%s", word, form);
-    return can_match(lines, pattern, whole);
+    const char *rest;
+    if (*word == '\0')
+        return can_match(lines, pattern, form);
+    if (*pattern == '*')
+        return can_match_word(lines, pattern + 1, word, form) || can_match_word(lines, pattern, word + 1, form);
+    return *pattern && matches_one(pattern, *word, &rest) && can_match_word(lines, rest, word + 1, form);
+}
+
+/* The same for a number that the pattern spells out, so that not all numbers have to be tried. */
+static bool can_match_number(struct lines *lines, enum set set, const char *pattern, const char *form)
+{
+    char *end;
+    unsigned long value = strtoul(pattern, &end, 10);
+    bool spelt = *pattern >= '0' && *pattern <= '9' && (*pattern != '0' || end == pattern + 1);
+    return spelt && value >= NUMBERS[set].first && value <= NUMBERS[set].last && can_match(lines, end, form);
+}
+
+/* Does any word of the set, followed by the form, match? That a star takes a whole word has been tried before. */
+static bool can_match_set(struct lines *lines, enum set set, const char *pattern, const char *form)
+{
+    size_t digits = strspn(pattern, "0123456789");
+    char within = *pattern == '*' && is_plain(pattern[1]) ? pattern[1] : '\0'; /* where the star ends */
+    if (NUMBERS[set].last > 0 && within && !strchr("0123456789", within))
+        return false;
+    if (NUMBERS[set].last > 0 && (digits > 0 ? is_plain(pattern[digits]) || !pattern[digits] : is_plain(*pattern)))
+        return can_match_number(lines, set, pattern, form);
+    for (size_t i = 0; *pattern && word_of(lines, set, i); i++) {
+        const char *word = word_of(lines, set, i);
+        char kept[16];
+        if (NUMBERS[set].last > 0) /* it lies where the next one will */
+            word = strcpy(kept, word);
+        if ((!within || strchr(word, within)) && can_match_word(lines, pattern, word, form))
+            return true;
+    }
+    return false;
 }
 
 /* Is there a line of this form that the pattern matches? */
@@ -150,15 +191,11 @@ static bool can_match(struct lines *lines, const char *pattern, const char *form
         return can_match(lines, pattern, form + 1) || (*pattern && can_match(lines, pattern + 1, form));
     if (*pattern == '*' && (can_match(lines, pattern + 1, form) || (*form && can_match(lines, pattern, form + 1))))
         return true;
-    if (set == END)
-        return *form && *pattern && *pattern != '*'
-                   ? matches_one(pattern, *form, &rest) && can_match(lines, rest, form + 1)
-                   : *form == *pattern;
-    for (size_t i = 0; *pattern && word_of(lines, set, i); i++) {
-        if (can_match_word(lines, pattern, word_of(lines, set, i), form + 1))
-            return true;
-    }
-    return false;
+    if (set != END)
+        return can_match_set(lines, set, pattern, form + 1);
+    if (*form == '\0' || *pattern == '\0' || *pattern == '*')
+        return *form == *pattern;
+    return matches_one(pattern, *form, &rest) && can_match(lines, rest, form + 1);
 }
 
 static const char *shown(struct lines *lines, const char *form)
