@@ -197,8 +197,8 @@ static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volum
         volume->state = QZ_HOLD_FROZEN;
         if (freezer->hold->phase >= QZ_HOLD_THAWING)
             thaw_volume(freezer, event->slot); /* it came too late to be waited for */
-    } else if (volume->state != QZ_HOLD_THAWED) {
-        thaw_volume(freezer, event->slot); /* the peer, which drives now, has not seen it */
+    } else if (volume->state != QZ_HOLD_THAWED || volume->thaw_end_us <= event->end_us) {
+        thaw_volume(freezer, event->slot); /* the peer, which drives now, has not seen it: it came later */
     }
 }
 

@@ -71,7 +71,6 @@ struct qz_hold {
     atomic_int phase; /* enum qz_hold_phase */
     atomic_int cause; /* enum qz_hold_cause */
     atomic_int driver; /* enum qz_driver */
-    atomic_bool left;  /* the agent is done with it; what is under way is the guardian's alone */
     char run_id[QZ_RUN_ID_SIZE];
     int count;
     int levels; /* orders are 0…levels-1 */

@@ -14,12 +14,10 @@ enum tell { TELL_READY = 'r', TELL_FREEZE = 'f', TELL_THAW = 't', TELL_PING = 'p
 
 struct watch {
     struct qz_os *os;
-    struct qz_process agent;
     struct qz_freezer freezer;
     enum qz_hold_phase told;
     bool orphaned;  /* the agent is dead */
     bool dismissed; /* the agent needs us no longer */
-    bool late;      /* … but something was not thawed then */
 };
 
 static void guardian_note(struct watch *watch, const struct qz_event *event, bool holding)
@@ -49,7 +47,6 @@ static void guardian_note(struct watch *watch, const struct qz_event *event, boo
         watch->dismissed = true;
         if (holding)
             qz_freezer_thaw(&watch->freezer, QZ_CAUSE_RELEASED);
-        watch->late = holding && !qz_freezer_settled(&watch->freezer);
         break;
     case QZ_EVENT_TIMEOUT:
     case QZ_EVENT_CHILD:
@@ -90,14 +87,13 @@ static void hold_and_watch(struct watch *watch, struct qz_hold *hold)
     }
 }
 
-/* What was stuck is thawed: the journal that says otherwise is ours to clear if the agent has left it, or is dead; not
- * that of a further attempt. */
-static void clear_late(const struct watch *watch, const struct qz_hold *hold)
+/* The agent may have left us with something that was stuck. Now it is thawed, and the journal, unless it is that of a
+ * further attempt, has done its duty. */
+static void clear_late(struct qz_os *os, const struct qz_hold *hold)
 {
-    struct qz_os *os = watch->os;
     struct qz_journal journal;
     struct qz_error error;
-    if (qz_hold_owes(hold) || (!hold->left && os->ops->process_alive(os, &watch->agent)))
+    if (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold))
         return;
     if (qz_journal_read(os, &journal, &error) == 1 && strcmp(journal.run_id, hold->run_id) == 0)
         qz_journal_clear(os);
@@ -108,7 +104,7 @@ static void guardian_main(struct qz_os *os, void *argument)
 {
     struct qz_guard *guard = argument;
     struct qz_hold *hold = guard->hold;
-    struct watch watch = {.os = os, .agent = guard->self, .told = QZ_HOLD_IDLE};
+    struct watch watch = {.os = os, .told = QZ_HOLD_IDLE};
     if (hold) {
         qz_freezer_init(&watch.freezer, os, hold, QZ_DRIVER_GUARDIAN);
         if (os->ops->volumes_arm(os, hold->count) != 0)
@@ -122,8 +118,8 @@ static void guardian_main(struct qz_os *os, void *argument)
         os->ops->volumes_close(os); /* a post-script may want to unmount them */
     if (watch.orphaned)
         guard->inherit(os, guard->argument, hold);
-    else if (watch.late)
-        clear_late(&watch, hold);
+    else if (hold)
+        clear_late(os, hold);
 }
 
 /* ---- The agent's side ------------------------------------------------------------------------------------------- */
@@ -147,7 +143,6 @@ static int await_ready(struct qz_guard *guard)
 int qz_guard_start(struct qz_guard *guard)
 {
     struct qz_os *os = guard->os;
-    os->ops->self(os, &guard->self);
     guard->taken_over = guard->thaw_told = false;
     guard->answer_us = QZ_NEVER;
     int failed = guard->hold ? os->ops->volumes_arm(os, guard->hold->count) : 0;
@@ -294,10 +289,4 @@ void qz_guard_thaw(struct qz_guard *guard)
 void qz_guard_end(struct qz_guard *guard)
 {
     guard->os->ops->dismiss(guard->os);
-}
-
-bool qz_guard_leave(struct qz_hold *hold)
-{
-    hold->left = true;
-    return !qz_hold_owes(hold);
 }

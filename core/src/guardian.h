@@ -27,7 +27,6 @@ struct qz_guard {
     struct qz_hold *hold;
     qz_inherit inherit;
     void *argument;
-    struct qz_process self; /* the agent */
     struct qz_freezer own; /* used only when the agent has to thaw by itself */
     int64_t heard_us;      /* when the guardian was last heard */
     int64_t answer_us;     /* by when it must answer; QZ_NEVER: it owes no answer */
@@ -57,11 +56,7 @@ bool qz_guard_look(struct qz_guard *guard); /* true: the freeze does not hold an
 /* Has everything thawed. Returns when it is, or cannot be. */
 void qz_guard_thaw(struct qz_guard *guard);
 
-/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed, and then clears the journal if
- * the agent has left that to it. */
+/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed, and then clears the journal. */
 void qz_guard_end(struct qz_guard *guard);
-
-/* At the agent's very end: is the hold done with? If not, the journal is the guardian's to clear. */
-bool qz_guard_leave(struct qz_hold *hold);
 
 #endif

@@ -228,6 +228,17 @@ struct attempt_end {
     bool last;             /* a signal came, or a process that should have ended is alive: no further attempt */
 };
 
+/* Is nothing owed (any more)? Else the journal tells of it, and must go on to. */
+static bool settle(struct qz_os *os, const struct attempt_end *end)
+{
+    if (!end->owing)
+        return true;
+    if (qz_hold_owes(end->owing))
+        return false;
+    qz_journal_clear(os);
+    return true;
+}
+
 /* One attempt of the whole way. */
 static struct attempt_end run_once(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
 {
@@ -359,13 +370,12 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
             add_interrupted(result, signal_number);
             break;
         }
-        if (end.owing && qz_hold_owes(end.owing))
-            break; /* the journal tells of what is frozen still, or may become so, and must go on to */
+        if (!settle(os, &end))
+            break;
         qz_result_free(result);
         *result = (struct qz_result){.command = command, .attempt = attempt + 1, .attempts = attempts};
     }
-    if (end.owing && qz_guard_leave(end.owing))
-        qz_journal_clear(os);
+    settle(os, &end);
     hand_over(&warnings, result);
     return qz_verdict_exit(result->consistency);
 }

@@ -74,11 +74,14 @@ bool qz_session_choose_volumes(struct qz_session *session, bool open, const char
     if (tmp_parent)
         *tmp_parent = qz_volumes_find_unfrozen(&table, result->volumes, result->volume_count, candidates);
     qz_mount_table_free(&table);
-    if (code != QZ_E_SUCCESS) {
+    if (code != QZ_E_SUCCESS && !result->freeze_enabled)
+        qz_warning_list_add(&result->warnings, NULL, 0, 0, "%s", error.message); /* nothing was asked of the volumes */
+    if (code != QZ_E_SUCCESS && result->freeze_enabled) {
         error.phase = QZ_PHASE_FREEZE;
         qz_error_list_add(&result->errors, &error);
-        return false;
     }
+    if (code != QZ_E_SUCCESS)
+        return false;
     bool sound = true;
     for (size_t i = 0; i < result->volume_count && result->freeze_enabled; i++) {
         if (result->volumes[i].error.code == QZ_E_SUCCESS)

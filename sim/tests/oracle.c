@@ -76,23 +76,28 @@ static void read_hold(struct digest *digest, int64_t hold_us)
     digest->snapshot_succeeded = place < digest->count;
 }
 
-/* A FIFREEZE that was under way when its process was killed is waited for by the other one, for so long. What comes
- * later, or is frozen late by a guardian that is killed before it has thawed it, is for `quiesce thaw`. */
+/* A FIFREEZE that was under way when its process was killed is waited for by the other one, for so long, sleep included.
+ * What comes later, or is frozen late by a guardian that is killed before it has thawed it, is for `quiesce thaw`. */
 static bool is_abandoned(const struct digest *digest, size_t place)
 {
     const struct virtual_entry *frozen = &digest->trace[place];
     size_t closed = digest->count, killed = digest->count;
+    bool slept = false;
     for (size_t i = 0; i < digest->count; i++) {
         const struct virtual_entry *entry = &digest->trace[i];
-        if (entry->what == VIRTUAL_OP_VOLUMES_CLOSE && entry->role == VIRTUAL_AGENT && i < closed)
+        if (entry->what == VIRTUAL_OP_VOLUMES_CLOSE && entry->role == VIRTUAL_AGENT && i < closed && closed == digest->count)
             closed = i;
         if (entry->what == VIRTUAL_DID_KILLED && entry->role == frozen->role && entry->ordinal == frozen->ordinal)
             killed = i;
+        bool stops = entry->what == VIRTUAL_DID_STOPPED || entry->what == VIRTUAL_DID_DELAYED;
+        slept = slept || (stops && entry->role == VIRTUAL_AGENT && i > killed);
         bool seen = entry->what == VIRTUAL_OP_WAIT && entry->role == VIRTUAL_AGENT &&
                     entry->result == QZ_EVENT_PEER_LOST && i > killed;
         if (seen && i < closed)
-            return frozen->at_us > digest->trace[killed].at_us + WAITED_US;
+            closed = digest->count + 1; /* it waits */
     }
+    if (closed > digest->count)
+        return slept || frozen->at_us > digest->trace[killed].at_us + WAITED_US;
     return killed < digest->count && closed < digest->count && (place > killed || closed < place);
 }
 
@@ -127,6 +132,7 @@ struct crew {
     int agents, guardians;           /* that live */
     bool agent_still, guardian_still; /* stopped or delayed */
     int64_t agent_until_us, guardian_until_us; /* … a delay's end; QZ_NEVER: until it is continued */
+    bool agent_closed; /* it has given up its volumes */
 };
 
 static void crew_note(struct crew *crew, const struct virtual_entry *entry)
@@ -155,6 +161,10 @@ static void crew_note(struct crew *crew, const struct virtual_entry *entry)
     case VIRTUAL_DID_CONTINUED:
         *still = false;
         break;
+    case VIRTUAL_OP_VOLUMES_ARM:
+    case VIRTUAL_OP_VOLUMES_CLOSE:
+        crew->agent_closed = agent ? entry->what == VIRTUAL_OP_VOLUMES_CLOSE : crew->agent_closed;
+        break;
     default:
         break;
     }
@@ -163,7 +173,7 @@ static void crew_note(struct crew *crew, const struct virtual_entry *entry)
 /* From when on somebody can act, at the earliest, if nothing happens; `from_us` if somebody can. */
 static int64_t crew_able_us(const struct crew *crew, int64_t from_us)
 {
-    int64_t agent_us = crew->agents == 0 ? QZ_NEVER : crew->agent_still ? crew->agent_until_us : from_us;
+    int64_t agent_us = crew->agents == 0 || crew->agent_closed ? QZ_NEVER : crew->agent_still ? crew->agent_until_us : from_us;
     int64_t guardian_us = crew->guardians == 0 ? QZ_NEVER : crew->guardian_still ? crew->guardian_until_us : from_us;
     int64_t able_us = agent_us < guardian_us ? agent_us : guardian_us;
     return able_us > from_us ? able_us : from_us;
@@ -274,6 +284,25 @@ static bool was_held_up(const struct digest *digest, const struct virtual_entry 
     return last && (last->what == VIRTUAL_DID_CONTINUED || last->what == VIRTUAL_DID_DELAYED);
 }
 
+/* Where the thaw of this volume that took effect at `place` was begun. */
+static size_t begun_at(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
+{
+    for (size_t i = place; i-- > 0;) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (same_process(entry, thawer) && entry->what == VIRTUAL_OP_VOLUME_START && entry->value == QZ_VOLUME_THAW &&
+            dev_of_slot(digest, entry->slot, i) == dev)
+            return i;
+    }
+    return place;
+}
+
+static bool is_excused(const struct digest *digest, dev_t dev, size_t place)
+{
+    const struct virtual_entry *thawed = &digest->trace[place];
+    return is_unknown(digest, thawed, dev, begun_at(digest, thawed, dev, place)) ||
+           was_held_up(digest, thawed, dev, place);
+}
+
 static const char *judge_foreign(const struct digest *digest)
 {
     enum virtual_role owner[ORACLE_VOLUMES_MAX + 1] = {0};
@@ -282,10 +311,10 @@ static const char *judge_foreign(const struct digest *digest)
         for (unsigned n = 1; n <= ORACLE_VOLUMES_MAX; n++) {
             if ((dev_t)entry->value != RUN_DEV(n))
                 continue;
+            bool thawed = entry->what == VIRTUAL_DID_THAWED && by_us(entry);
             if (entry->what == VIRTUAL_DID_FROZEN)
                 owner[n] = entry->role;
-            else if (entry->what == VIRTUAL_DID_THAWED && by_us(entry) && owner[n] == VIRTUAL_WORLD &&
-                     !is_unknown(digest, entry, RUN_DEV(n), i) && !was_held_up(digest, entry, RUN_DEV(n), i))
+            else if (thawed && owner[n] == VIRTUAL_WORLD && !is_excused(digest, RUN_DEV(n), i))
                 return "somebody else's freeze was thawed";
         }
     }
@@ -433,14 +462,14 @@ static bool all_stopped(const struct digest *digest)
 
 static const char *judge_end(struct run *run, const struct digest *digest, const struct oracle_terms *terms)
 {
-    bool both_killed = (digest->agent_killed && digest->guardian_killed) || digest->abandoned;
+    bool both_killed = (digest->guardian_killed && digest->agent_killed) || digest->abandoned;
     if (frozen_by_us(run) > 0 && !both_killed && !terms->thaw_fails && !(digest->left && all_stopped(digest)))
         return "a volume is left frozen";
     if (digest->pre_started && !digest->post_tried && !both_killed && !digest->left)
         return "a pre-script was started, and no post-script";
     if (virtual_alive(run->world) > 0 && !both_killed && !digest->left && !terms->may_leave)
         return "a script or the snapshot command is left behind";
-    if (both_killed && !terms->thaw_fails && !digest->hangs)
+    if (both_killed && !terms->thaw_fails && !digest->hangs && !digest->left)
         return recover(run, terms->recovery);
     bool awaited = digest->guardian_killed && terms->late; /* a FIFREEZE that nobody waits for any more */
     bool excused = digest->left || terms->thaw_fails || terms->no_journal || awaited || digest->hangs;

@@ -208,6 +208,7 @@ static void fail_something(struct making *making)
     size_t which = below(making, sizeof table / sizeof table[0]);
     virtual_fail(making->run->world, either(making), table[which].op, 1 + below(making, 8), table[which].error);
     making->terms.no_journal = making->terms.no_journal || table[which].op == VIRTUAL_OP_JOURNAL_WRITE;
+    making->terms.thaw_fails = making->terms.thaw_fails || table[which].op == VIRTUAL_OP_VOLUME_START; /* once too often */
     making->terms.may_leave = true;
 }
 
