@@ -142,7 +142,10 @@ void places_close(struct running *running)
 int places_keep(struct running *running)
 {
     int error = work_keep(running->places.work);
-    return error ? broken(running->places.work, strerror(error)) : EXIT_PASSED;
+    if (error)
+        return broken(running->places.work, strerror(error));
+    fprintf(stderr, "kept in %s, a folder for each case\n", running->places.work);
+    return EXIT_PASSED;
 }
 
 void places_clean_up(struct running *running, size_t index)

@@ -668,6 +668,7 @@ QZ_TEST(keep_leaves_a_folder) // --keep leaves each case's folder, with a progra
     enter();
     scenario("a/fail", "");
     CHECK_INT(run(ONLY_LOOP, REAL "--keep --seed 5"), 1);
+    CHECK_CONTAINS(seen.err, "kept in /var/tmp/quiesce-sim-kept.");
     char *kept = strstr(seen.out, "kept: ");
     CU_ASSERT_PTR_NOT_NULL_FATAL(kept);
     kept = strndup(kept + 6, strcspn(kept + 6, "\n"));
