@@ -28,6 +28,7 @@ struct run {
     const char *run_id;
     struct track *tracks;
     size_t count;
+    int64_t begun_us;
     int64_t host_deadline_us;
     int signal_number;
     bool interrupted; /* no further attempt is started */
@@ -212,9 +213,11 @@ static void start_attempt(struct run *run, struct track *track)
     }
     struct qz_attempt *attempt = &job->result->attempts[job->result->attempt_count++];
     *attempt = (struct qz_attempt){0};
-    int64_t own_us = now_us + job->config->timeout_s * QZ_US_PER_S;
-    track->host_first = run->host_deadline_us < own_us;
-    track->deadline_us = track->host_first ? run->host_deadline_us : own_us;
+    int64_t timeout_us = job->config->timeout_s * QZ_US_PER_S;
+    /* All first attempts count as begun together: what starting them takes must not tell which limit comes first. */
+    int64_t counted_us = job->result->attempt_count == 1 ? run->begun_us : now_us;
+    track->host_first = run->host_deadline_us < counted_us + timeout_us;
+    track->deadline_us = track->host_first ? run->host_deadline_us : now_us + timeout_us;
     track->started_us = now_us;
     track->progress_us = now_us + job->config->poll_s * QZ_US_PER_S;
     track->ended = false;
@@ -391,12 +394,12 @@ static int64_t tick_all(struct run *run)
     return next_us;
 }
 
-int qz_runner_run(struct qz_os *os, const char *run_id, struct qz_job *jobs, size_t count, int64_t host_deadline_us,
+int qz_runner_run(struct qz_os *os, const char *run_id, struct qz_job *jobs, size_t count, int64_t host_timeout_us,
                   bool interruptible)
 {
     struct track tracks[QZ_PLUGINS_MAX] = {0};
-    struct run run = {.os = os, .run_id = run_id, .tracks = tracks, .count = count,
-                      .host_deadline_us = host_deadline_us};
+    struct run run = {.os = os, .run_id = run_id, .tracks = tracks, .count = count, .begun_us = os->ops->now_us(os)};
+    run.host_deadline_us = run.begun_us + host_timeout_us;
     for (size_t i = 0; i < count; i++)
         tracks[i].job = &jobs[i];
     for (;;) {

@@ -32,11 +32,11 @@ struct qz_job {
     struct qz_script_result *result;
 };
 
-/* Runs all jobs side by side to their end. `host_deadline_us` bounds them all together (the plugin host's limit).
+/* Runs all jobs side by side to their end. `host_timeout_us` bounds them all together (the plugin host's limit).
  * With `interruptible`, a signal ends every tree and returns its number; without, a signal is noted and returned at
  * the end. Returns 0 or that signal. Each job's result says the rest; whatever it says, no process of a failed
  * attempt is alive, except where `left_alive` owns up. */
-int qz_runner_run(struct qz_os *os, const char *run_id, struct qz_job *jobs, size_t count, int64_t host_deadline_us,
+int qz_runner_run(struct qz_os *os, const char *run_id, struct qz_job *jobs, size_t count, int64_t host_timeout_us,
                   bool interruptible);
 
 /* Ends a slot's whole tree: SIGTERM, grace, SIGKILL. Returns true once no process of it is alive. Volume and message

@@ -34,9 +34,9 @@ static struct qz_job make_job(struct qz_session *session, size_t k, enum qz_phas
 /* Runs jobs, then takes their failures into errors and facts. */
 static void run_jobs(struct qz_session *session, struct qz_job *jobs, size_t count, bool interruptible)
 {
-    struct qz_os *os = session->os;
-    int64_t deadline_us = os->ops->now_us(os) + session->plan->host.timeout_s * QZ_US_PER_S;
-    int signal_number = qz_runner_run(os, session->result->run_id, jobs, count, deadline_us, interruptible);
+    int64_t host_timeout_us = session->plan->host.timeout_s * QZ_US_PER_S;
+    int signal_number =
+        qz_runner_run(session->os, session->result->run_id, jobs, count, host_timeout_us, interruptible);
     if (signal_number)
         session->signal_number = signal_number;
     for (size_t i = 0; i < count; i++) {

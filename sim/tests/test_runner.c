@@ -168,6 +168,34 @@ QZ_TEST(half_an_hour_is_the_longest_timeout) // and takes no time here
     run_free(run);
 }
 
+QZ_TEST(the_script_s_limit_is_told_where_both_run_out) // however long it takes to start the scripts side by side
+{
+    struct run *run = run_new(2);
+    run_plugins(run, 2, 7, "\"timeoutInSeconds\": 7");
+    RUN_SCRIPT(run, "/etc/azure/pre0.sh", {.run_us = QZ_NEVER});
+    RUN_SCRIPT(run, "/etc/azure/pre1.sh", {.run_us = QZ_NEVER});
+    virtual_delay(run->world, VIRTUAL_AGENT, VIRTUAL_OP_CHILD_START, 1, RUN_MS);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_INT(run_count(run, "errors"), 2);
+    CHECK_STRING(run_text(run, "errors.0.code"), "Pre-ScriptTimeout");
+    CHECK_STRING(run_text(run, "errors.1.code"), "Pre-ScriptTimeout");
+    run_free(run);
+}
+
+QZ_TEST(the_plugin_host_s_limit_is_told_where_it_is_shorter) // and where attempts before have used up the time
+{
+    struct run *run = run_new(2);
+    run_plugins(run, 2, 7, "\"timeoutInSeconds\": 8, \"preScriptNoOfRetries\": 1");
+    RUN_SCRIPT(run, "/etc/azure/pre0.sh", {.run_us = QZ_NEVER});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_STRING(run_text(run, "code"), "Pre-PluginhostTimeout");
+    run_plugins(run, 2, 7, "\"timeoutInSeconds\": 7, \"preScriptNoOfRetries\": 1");
+    RUN_SCRIPT(run, "/etc/azure/pre0.sh", {.run_us = RUN_MS, .status = 1}, {.run_us = QZ_NEVER});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_STRING(run_text(run, "code"), "Pre-PluginhostTimeout");
+    run_free(run);
+}
+
 QZ_TEST(a_running_script_is_reported) // every ScriptsExecutionPollTimeSeconds, with the time it has had and may have
 {
     struct run *run = run_new(2);
