@@ -74,7 +74,7 @@ static const struct {
 
 static const char *number(enum set set, size_t index)
 {
-    static _Thread_local char text[8];
+    static _Thread_local char text[24];
     if (NUMBERS[set].first + index > NUMBERS[set].last)
         return NULL;
     snprintf(text, sizeof text, "%zu", NUMBERS[set].first + index);
