@@ -4,10 +4,8 @@
 
 static const struct world *const WORLDS[] = {
     &world_virtual,
-#ifdef SIM_HAS_REAL
     &world_fake,
     &world_loop,
-#endif
     NULL,
 };
 
