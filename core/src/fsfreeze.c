@@ -284,6 +284,16 @@ static bool freeze_awaited(const struct qz_freezer *freezer, int64_t now_us)
            (freezer->inherited || now_us < qz_hold_freezing_deadline(freezer->hold));
 }
 
+/* Looks again at what the peer may still freeze; now and then, and not while we sleep, which costs it no time. */
+static void look_again(struct qz_freezer *freezer, int64_t now_us)
+{
+    if (!freezer->inherited || now_us < freezer->level_wait_us)
+        return;
+    freezer->give_up_us += now_us - freezer->level_wait_us;
+    for (int level = freezer->hold->levels - 1; level >= 0 && now_us < freezer->give_up_us; level--)
+        thaw_level(freezer, level, now_us - QZ_THAW_LEVEL_WAIT_US + RETRY_US);
+}
+
 static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
@@ -291,9 +301,7 @@ static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
         thaw_level(freezer, freezer->level - 1, now_us);
     if (freezer->level > 0)
         return;
-    if (freezer->inherited && now_us >= freezer->level_wait_us)
-        for (int level = hold->levels - 1; level >= 0; level--)
-            thaw_level(freezer, level, now_us - QZ_THAW_LEVEL_WAIT_US + RETRY_US);
+    look_again(freezer, now_us);
     bool under_way = qz_hold_any(hold, QZ_HOLD_FROZEN) || qz_hold_any(hold, QZ_HOLD_THAWING_NOW) ||
                      freeze_awaited(freezer, now_us);
     if (!under_way || now_us >= freezer->give_up_us)
