@@ -299,7 +299,7 @@ void content_punch(struct content *content, int64_t offset, int64_t length)
 
 void content_resize(struct content *content, int64_t size)
 {
-    if (size < content->now.size) {
+    if (size <= content->now.size) { /* also where nothing but what was reserved behind the end is lost */
         int64_t odd = size % PAGE_BYTES;
         if (odd > 0)
             zero_within(content, size, PAGE_BYTES - odd);

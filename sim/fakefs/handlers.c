@@ -102,17 +102,17 @@ static void on_fsyncdir(fuse_req_t request, fuse_ino_t number, int data_only, st
 static void on_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int valid,
                        struct fuse_file_info *file)
 {
-    (void)file;
-    enum operation_kind kind = OP_UTIMENS;
+    enum operation_kind kind = OP_CHMOD; /* also where nothing is set, which takes away set-id bits */
     if (valid & FUSE_SET_ATTR_SIZE)
         kind = OP_TRUNCATE;
-    else if (valid & FUSE_SET_ATTR_MODE)
-        kind = OP_CHMOD;
     else if (valid & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
         kind = OP_CHOWN;
+    else if (valid & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME))
+        kind = OP_UTIMENS;
     struct operation operation = from(request, kind, number);
     operation.attributes = *attributes;
     operation.valid = valid;
+    operation.open = file != NULL;
     operation.length = kind == OP_TRUNCATE ? attributes->st_size : 0;
     take(&operation);
 }

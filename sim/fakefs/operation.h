@@ -44,6 +44,7 @@ struct operation {
     int64_t length;
     int flags;
     int valid;               /* of attributes */
+    bool open;               /* attributes are set through an open file */
     mode_t mode;
     dev_t device;
     struct stat attributes;

@@ -61,11 +61,13 @@ int perform_getattr(struct server *server, struct operation *operation)
 
 static void change_owner(struct node *node, const struct operation *operation)
 {
+    bool owned = operation->valid & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID);
     if (operation->valid & FUSE_SET_ATTR_UID)
         node->uid = operation->attributes.st_uid;
     if (operation->valid & FUSE_SET_ATTR_GID)
         node->gid = operation->attributes.st_gid;
-    if (S_ISDIR(node->mode) || !(operation->valid & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)))
+    /* With nothing to set, the kernel asks for just this, before somebody writes. */
+    if (S_ISDIR(node->mode) || !(owned || (operation->valid & ~FUSE_SET_ATTR_CTIME) == 0))
         return;
     node->mode &= ~(mode_t)(S_ISUID | (node->mode & S_IXGRP ? S_ISGID : 0));
     attributes_remove(node, "security.capability");
@@ -81,6 +83,18 @@ static void change_times(struct node *node, const struct operation *operation)
             operation->valid & FUSE_SET_ATTR_MTIME_NOW ? node->changed_at : operation->attributes.st_mtim;
 }
 
+/* ftruncate and O_TRUNC modify a file whatever size it has, truncate only if the size is another; which of them it is can
+ * be seen but for O_TRUNC, taken for what it is likely to be. */
+static void change_size(const struct server *server, struct node *node, const struct operation *operation)
+{
+    int64_t size = operation->attributes.st_size;
+    keep_history(server, node);
+    if (operation->open || size == 0 || size != node->content.now.size)
+        node_modified(node);
+    content_resize(&node->content, size);
+    drop_privileges(node, operation);
+}
+
 int perform_setattr(struct server *server, struct operation *operation)
 {
     struct node *node = tree_node(&server->tree, operation->node);
@@ -88,13 +102,8 @@ int perform_setattr(struct server *server, struct operation *operation)
         return ESTALE;
     if ((operation->valid & FUSE_SET_ATTR_SIZE) && !S_ISREG(node->mode))
         return EINVAL;
-    if (operation->valid & FUSE_SET_ATTR_SIZE) {
-        keep_history(server, node);
-        if (node->content.now.size != operation->attributes.st_size)
-            node_modified(node);
-        content_resize(&node->content, operation->attributes.st_size);
-        drop_privileges(node, operation);
-    }
+    if (operation->valid & FUSE_SET_ATTR_SIZE)
+        change_size(server, node, operation);
     change_owner(node, operation);
     if (operation->valid & FUSE_SET_ATTR_MODE)
         node->mode = (node->mode & S_IFMT) | (operation->attributes.st_mode & 07777);
