@@ -131,7 +131,9 @@ static int show_text(struct qz_os *os, const struct qz_journal *journal)
                 guardian ? "alive" : "dead");
     for (size_t i = 0; i < journal->volume_count; i++) {
         add_volume(&text, "frozen", &journal->volumes[i]);
-        qz_text_add(&text, ", until %s at the latest\n", until);
+        if (agent || guardian)
+            qz_text_add(&text, ", until %s at the latest", until);
+        qz_text_add(&text, "\n");
     }
     if (journal->volume_count == 0)
         qz_text_add(&text, "nothing is frozen\n");
@@ -207,7 +209,7 @@ static int thaw_volumes(struct qz_os *os, const struct qz_journal *journal, bool
         qz_say(os, "post-script %s of run %s never ran: its application may still be quiesced", journal->posts_owed[i],
                journal->run_id);
     if (dead && errors.count == 0)
-        qz_journal_clear(os);
+        qz_journal_settle(os, journal);
     qz_error_list_free(&errors);
     free(thawed);
     return status;
@@ -218,7 +220,8 @@ static int thaw_volumes(struct qz_os *os, const struct qz_journal *journal, bool
  * thaws what was left frozen itself. */
 static int thaw_for(struct qz_os *os, struct qz_journal *journal, bool living)
 {
-    int failed = os->ops->lock(os);
+    struct qz_error error;
+    int failed = qz_journal_lock(os, &error);
     if (failed == 0) {
         qz_journal_free(journal);
         int status = open_journal(os, "thaw", journal);
@@ -228,11 +231,8 @@ static int thaw_for(struct qz_os *os, struct qz_journal *journal, bool living)
     }
     if (failed == EWOULDBLOCK && living)
         return thaw_volumes(os, journal, false);
-    struct qz_error error;
     if (failed == EWOULDBLOCK)
         qz_error_set(&error, QZ_E_ALREADY_RUNNING, "another quiesce has just begun, and thaws what was left frozen");
-    else
-        qz_error_set(&error, QZ_E_INTERNAL_ERROR, "%s/lock: %s", os->ops->state_directory(os), strerror(failed));
     return qz_command_fail(os, &error, failed == EWOULDBLOCK ? QZ_EXIT_NONE : QZ_EXIT_SOFTWARE);
 }
 

@@ -1,6 +1,7 @@
 #include "journal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,24 @@ static bool add_posts(cJSON *object, const struct qz_journal *journal)
     return list != NULL;
 }
 
+int qz_journal_lock(struct qz_os *os, struct qz_error *error)
+{
+    const char *directory = os->ops->state_directory(os);
+    int failed = os->ops->lock(os);
+    if (failed == EWOULDBLOCK)
+        qz_error_set(error, QZ_E_ALREADY_RUNNING, "another quiesce is at work (it holds %s/lock); `quiesce status` shows it",
+                     directory);
+    else if (failed == EPERM)
+        qz_error_set(error, QZ_E_INTERNAL_ERROR,
+                     "%s: others than root own it or may write to it, so nothing in it can be believed; it must be root's, "
+                     "with mode 0755 or less", directory);
+    else if (failed)
+        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s/lock: %s", directory, strerror(failed));
+    if (failed && failed != EWOULDBLOCK)
+        qz_error_detail(error, "%s", strerror(failed));
+    return failed;
+}
+
 int qz_journal_write(struct qz_os *os, const struct qz_journal *journal)
 {
     cJSON *root = cJSON_CreateObject();
@@ -95,6 +114,16 @@ int qz_journal_write(struct qz_os *os, const struct qz_journal *journal)
 int qz_journal_clear(struct qz_os *os)
 {
     return os->ops->journal_write(os, "", 0);
+}
+
+void qz_journal_settle(struct qz_os *os, const struct qz_journal *journal)
+{
+    if (journal->run_id && !strchr(journal->run_id, '/')) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/" QZ_TMPDIR_PREFIX "%s", os->ops->state_directory(os), journal->run_id);
+        os->ops->remove(os, path);
+    }
+    qz_journal_clear(os);
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------------------------- */
@@ -288,6 +317,7 @@ static void add_still_frozen(struct qz_error_list *errors, const struct qz_journ
 struct recovery {
     bool open; /* … and the thaw has come to no end yet */
     bool under_way;
+    bool may_freeze; /* when the thaw was begun, a FIFREEZE of the dead run was perhaps under way */
     int failures;
     int64_t next_us; /* not to be tried before */
 };
@@ -336,7 +366,7 @@ static void note(struct thawing *thawing, const struct qz_event *event)
     struct recovery *recovery = &thawing->list[event->slot];
     bool thawed = event->error == 0, not_frozen = event->error == EINVAL;
     recovery->under_way = false;
-    if (not_frozen && (lingers(os, &journal->guardian) || lingers(os, &journal->agent))) {
+    if (not_frozen && recovery->may_freeze) {
         recovery->next_us = os->ops->now_us(os) + LOOK_US;
         return;
     }
@@ -355,13 +385,16 @@ static void note(struct thawing *thawing, const struct qz_event *event)
  * next one is due, or `deadline_us`. */
 static int64_t start_due(struct thawing *thawing, int64_t now_us, int64_t deadline_us)
 {
+    const struct qz_journal *journal = thawing->journal;
     int64_t next_us = deadline_us;
-    for (size_t i = 0; i < thawing->journal->volume_count; i++) {
+    bool lingering = lingers(thawing->os, &journal->guardian) || lingers(thawing->os, &journal->agent);
+    for (size_t i = 0; i < journal->volume_count; i++) {
         struct recovery *recovery = &thawing->list[i];
         if (!recovery->open || recovery->under_way)
             continue;
         if (recovery->next_us <= now_us) {
             recovery->under_way = true;
+            recovery->may_freeze = lingering;
             thawing->os->ops->volume_start(thawing->os, (int)i, QZ_VOLUME_THAW);
         } else if (recovery->next_us < next_us) {
             next_us = recovery->next_us;
@@ -417,6 +450,6 @@ size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, st
     size_t failures = errors->count;
     size_t thawed = qz_journal_thaw(os, journal, NULL, errors);
     if (errors->count == failures)
-        qz_journal_clear(os);
+        qz_journal_settle(os, journal);
     return thawed;
 }

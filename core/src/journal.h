@@ -16,6 +16,7 @@
 #include "quiesce/report.h"
 
 #define QZ_JOURNAL_SIZE_MAX (1024 * 1024)
+#define QZ_TMPDIR_PREFIX "tmp-" /* and the run id: the snapshot command's TMPDIR, in the state directory if that is not frozen */
 
 struct qz_journal_volume {
     char *mount;
@@ -37,9 +38,15 @@ struct qz_journal {
     size_t post_count;
 };
 
+/* Takes the machine-wide lock. Returns 0, or an errno with `error` set: EWOULDBLOCK (AlreadyRunning), else InternalError. */
+int qz_journal_lock(struct qz_os *os, struct qz_error *error);
+
 /* Writes what `journal` says for this boot. Returns 0 or an errno. */
 int qz_journal_write(struct qz_os *os, const struct qz_journal *journal);
 int qz_journal_clear(struct qz_os *os);
+
+/* The debts of dead processes are paid: clears the journal, and removes what else their run had in the state directory. */
+void qz_journal_settle(struct qz_os *os, const struct qz_journal *journal);
 
 /* Reads the journal (free with qz_journal_free). Returns 1; 0 if there is none for this boot; -1 and `error`
  * (InternalError) if it cannot be read or understood. */

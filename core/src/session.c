@@ -291,14 +291,7 @@ static bool admit(struct qz_os *os, struct qz_result *result, bool lock)
     if (!os->ops->is_root(os)) {
         qz_error_set(&error, QZ_E_NOT_ROOT, "quiesce %s must be run by root", result->command);
     } else if (lock) {
-        int failed = os->ops->lock(os);
-        if (failed == EWOULDBLOCK)
-            qz_error_set(&error, QZ_E_ALREADY_RUNNING, "another quiesce is at work (it holds %s/lock); `quiesce status` shows it",
-                         os->ops->state_directory(os));
-        else if (failed)
-            qz_error_set(&error, QZ_E_INTERNAL_ERROR, "%s/lock: %s", os->ops->state_directory(os), strerror(failed));
-        if (failed && failed != EWOULDBLOCK)
-            qz_error_detail(&error, "%s", strerror(failed));
+        qz_journal_lock(os, &error);
     }
     if (error.code == QZ_E_SUCCESS)
         return true;
@@ -319,7 +312,7 @@ static bool recover(struct qz_os *os, struct qz_warning_list *warnings, struct q
         return true;
     size_t thawed = journal.volume_count > 0 ? qz_journal_recover(os, &journal, errors) : 0;
     qz_warning_list_add(warnings, NULL, 0, 0,
-                        "run %s was killed before it had ended: %zu volumes that it had left frozen were thawed, %zu post-scripts of its never ran",
+                        "run %s was killed before it had ended; thawed of what it had left frozen: %zu; post-scripts of it that never ran: %zu",
                         journal.run_id, thawed, journal.post_count);
     for (size_t i = 0; i < errors->count; i++)
         errors->items[i].path = NULL; /* it is the journal's */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
 #include "runner.h"
 
 #define TREE_LOOK_US 2000
@@ -52,7 +53,7 @@ static bool make_tmpdir(struct qz_snapshot *snapshot, const char *run_id, const 
     struct qz_os *os = snapshot->os;
     if (!parent)
         return true;
-    if (asprintf(&snapshot->tmpdir, "%s/tmp-%s", parent, run_id) < 0) {
+    if (asprintf(&snapshot->tmpdir, "%s/" QZ_TMPDIR_PREFIX "%s", parent, run_id) < 0) {
         snapshot->tmpdir = NULL;
         return false;
     }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "run.h"
@@ -340,6 +341,32 @@ QZ_TEST(thaw_needs_the_lock) // it says so if that fails, as what it is: quiesce
     run_free(run);
 }
 
+QZ_TEST(an_unsafe_state_directory_is_told) // who owns it or may write to it, and what it must be
+{
+    struct run *run = run_new(1);
+    virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_LOCK, 1, EPERM);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CHECK_CONTAINS(run_text(run, "errors.0.message"), "it must be root's, with mode 0755 or less");
+    run_free(run);
+}
+
+QZ_TEST(what_the_dead_left_beside_is_removed) // their snapshot command's TMPDIR, by thaw and by the next run
+{
+    static const char *const commands[] = {"thaw", RUN_JSON};
+    for (size_t i = 0; i < 2; i++) {
+        struct run *run = run_new(2);
+        leave_frozen(run);
+        const char *tmpdir = run_variable(run, RUN_SNAP, 0, "TMPDIR");
+        char *inside = NULL;
+        CU_ASSERT_TRUE(tmpdir && asprintf(&inside, "%s/left", tmpdir) > 0);
+        virtual_add_file(run->world, inside, 0, 0600, "");
+        run_quiesce(run, commands[i]);
+        CU_ASSERT_PTR_NULL(virtual_file(run->world, inside, NULL));
+        free(inside);
+        run_free(run);
+    }
+}
+
 QZ_TEST(thaw_does_not_wait_for_the_dead) // a killed process that hangs in the kernel holds up its own volume only
 {
     struct run *run = run_new(2);
@@ -375,7 +402,7 @@ QZ_TEST(the_next_run_thaws_first) // what killed processes left frozen, before i
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     CHECK_INT(run_count(run, "warnings"), 1);
     CHECK_CONTAINS(run_text(run, "warnings.0.message"),
-                   "was killed before it had ended: 2 volumes that it had left frozen were thawed, 1 post-scripts");
+                   "was killed before it had ended; thawed of what it had left frozen: 2; post-scripts of it that never ran: 1");
     CHECK_INT(virtual_frozen_count(run->world), 0);
     CHECK_STRING(virtual_journal(run->world), "");
     run_free(run);
@@ -389,7 +416,7 @@ QZ_TEST(beside_an_old_freeze_nothing_is_begun) // a volume that a dead run left 
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
     CHECK_STRING(run_text(run, "code"), "ThawFailed");
     CHECK_CONTAINS(run_text(run, "errors.0.message"), "/data2 (/dev/vdb): still frozen: Input/output error");
-    CHECK_CONTAINS(run_text(run, "warnings.0.message"), ": 1 volumes that it had left frozen were thawed");
+    CHECK_CONTAINS(run_text(run, "warnings.0.message"), "thawed of what it had left frozen: 1;");
     CHECK_INT(virtual_starts_of(run->world, RUN_PRE), 1);
     CHECK_INT(run_quiesce(run, "status --format json"), 0);
     CHECK_INT(run_count(run, "frozen"), 2);
@@ -406,6 +433,6 @@ QZ_TEST(what_was_found_is_told_after_the_last_attempt) // not forgotten with the
     CHECK_INT(run_quiesce(run, "run --attempts 2 --format json -- " RUN_SNAP), QZ_EXIT_APPLICATION);
     CHECK_INT(run_number(run, "attempt"), 2);
     CHECK_INT(run_count(run, "warnings"), 1);
-    CHECK_CONTAINS(run_text(run, "warnings.0.message"), "2 volumes that it had left frozen were thawed");
+    CHECK_CONTAINS(run_text(run, "warnings.0.message"), "thawed of what it had left frozen: 2;");
     run_free(run);
 }
