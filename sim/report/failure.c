@@ -34,8 +34,7 @@ static void put_value(FILE *out, const char *label, const char *value)
     FILE *lines = must(open_memstream(&text, &size));
     put_lines(lines, *value ? value : "(empty)", "             ", VALUE_LINES);
     fclose(lines);
-    memcpy(text + 4, label, strlen(label)); /* the first line's indentation */
-    fputs(text, out);
+    fprintf(out, "    %s%s", label, text + 4 + strlen(label)); /* over the first line's blanks */
     free(text);
 }
 

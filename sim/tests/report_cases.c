@@ -16,26 +16,28 @@ static const char *const THAW[] = {"thaw", NULL};
 static const struct scenario_step STEPS[] = {{.argv = RUN, .argc = 5, .root = true},
                                              {.argv = THAW, .argc = 1, .root = true}};
 
-#define SCENARIO(path, kind, rule)                                                                                \
-    {.file = "scenarios/" path ".json", .name = path, .variant = kind, .description = rule, .tags = TAGS,         \
-     .tag_count = 2, .worlds = SCENARIO_WORLDS, .steps = STEPS, .step_count = 2}
-
-static const struct scenario SCENARIOS[REPORT_CASES] = {
-    [CASE_PASSED] =
-        SCENARIO("freeze/two-volumes", "", "Two volumes are frozen side by side and thawed in the reverse order."),
-    [CASE_KILLED] =
-        SCENARIO("guardian/killed", "signal=KILL,type=a*[b]", "An agent that is killed leaves nothing frozen."),
-    [CASE_HOSTILE] = SCENARIO("runner/hostile", HOSTILE, "Whatever a script prints does no harm: " HOSTILE),
-    [CASE_LONG] = SCENARIO("timeouts/half-an-hour", "", "A script may take as long as its config allows."),
-    [CASE_SKIPPED] =
-        SCENARIO("freeze/two-volumes", "", "Two volumes are frozen side by side and thawed in the reverse order."),
-    [CASE_BROKEN] =
-        SCENARIO("guardian/killed", "signal=TERM,type=xfs", "An agent that is killed leaves nothing frozen."),
-    [CASE_CRASHED] =
-        SCENARIO("runner/retries", "exit=3", "A failing script is started again as often as the config says."),
-    [CASE_NOT_RUN] =
-        SCENARIO("runner/retries", "exit=3", "A failing script is started again as often as the config says."),
+/* Name, variant, rule. */
+static const char *const RULES[REPORT_CASES][3] = {
+    [CASE_PASSED] = {"freeze/two-volumes", "", "Two volumes are frozen side by side and thawed in the reverse order."},
+    [CASE_KILLED] = {"guardian/killed", "signal=KILL,type=a*[b]", "An agent that is killed leaves nothing frozen."},
+    [CASE_HOSTILE] = {"runner/hostile", HOSTILE, "Whatever a script prints does no harm: " HOSTILE},
+    [CASE_LONG] = {"timeouts/half-an-hour", "", "A script may take as long as its config allows."},
+    [CASE_SKIPPED] = {"freeze/two-volumes", "", "Two volumes are frozen side by side and thawed in the reverse order."},
+    [CASE_BROKEN] = {"guardian/killed", "signal=TERM,type=xfs", "An agent that is killed leaves nothing frozen."},
+    [CASE_CRASHED] = {"runner/retries", "exit=3", "A failing script is started again as often as the config says."},
+    [CASE_NOT_RUN] = {"runner/retries", "exit=3", "A failing script is started again as often as the config says."},
 };
+
+static const struct scenario *scenario_of(int index)
+{
+    static struct scenario scenarios[REPORT_CASES];
+    static char files[REPORT_CASES][64];
+    snprintf(files[index], sizeof files[index], "scenarios/%s.json", RULES[index][0]);
+    scenarios[index] = (struct scenario){.file = files[index], .name = RULES[index][0], .variant = RULES[index][1],
+                                         .description = RULES[index][2], .tags = TAGS, .tag_count = 2,
+                                         .worlds = SCENARIO_WORLDS, .steps = STEPS, .step_count = 2};
+    return &scenarios[index];
+}
 
 /* ---- Traces ----------------------------------------------------------------------------------------------------- */
 
@@ -207,7 +209,7 @@ struct report report_cases(void)
                             .interrupted = 15};
     for (int i = 0; i < REPORT_CASES; i++) {
         struct report_case *it = &report.cases[i];
-        it->scenario = &SCENARIOS[i];
+        it->scenario = scenario_of(i);
         it->world = KINDS[i].world;
         it->verdict = KINDS[i].verdict;
         it->repetition = KINDS[i].repetition;
