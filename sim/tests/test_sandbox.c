@@ -679,6 +679,21 @@ QZ_TEST(a_writer_that_still_waits_counts_and_does_not_hang_the_end)
     CHECK_STRING(notes.left, "");
 }
 
+/* So that an ext4 mounts and only its checker sees it; others do not mount any more. */
+static void damage(const char *copy, const char *type)
+{
+    char output[256];
+    static const char zeros[4096];
+    if (strcmp(type, "ext4") == 0) {
+        program_run((const char *const[]){"debugfs", "-w", "-R", "set_inode_field <2> links_count 9", copy, NULL}, output,
+                    sizeof output);
+        return;
+    }
+    int file = open(copy, O_WRONLY | O_CLOEXEC);
+    (void)!pwrite(file, zeros, sizeof zeros, strcmp(type, "btrfs") == 0 ? 64 * 1024 : 0);
+    close(file);
+}
+
 /* Copies the disks three ways: quiesced and frozen; frozen only; and with the copy of the last one damaged. */
 static void take_snapshots(struct sandbox *sandbox, struct stage_notes *out)
 {
@@ -694,11 +709,8 @@ static void take_snapshots(struct sandbox *sandbox, struct stage_notes *out)
         sandbox_thaw(&sandbox->volumes[0]);
         stage_shell(sandbox, out, "ledger ask /run/ledger.socket resume");
         PATH_OF(copy, "%s" SANDBOX_COPIES "/0", sandbox->root);
-        int file = open(copy, O_WRONLY | O_CLOEXEC);
-        static const char damage[4096] = "damage";
         if (i == 2)
-            (void)!pwrite(file, damage, sizeof damage, 0);
-        close(file);
+            damage(copy, sandbox->volumes[0].given->type);
         sandbox_judge_snapshots(sandbox, &outcome);
         int64_t *numbers = out->numbers + 4 * i;
         numbers[0] = status;
@@ -724,6 +736,6 @@ QZ_TEST(a_copy_of_a_frozen_disk_is_clean_and_whole_only_if_the_application_was_t
         for (size_t k = 0; k < COUNT(expected); k++)
             CHECK_INT(notes.numbers[k], expected[k]);
         CU_ASSERT_TRUE(notes.numbers[7] > 0);
-        CHECK_INT(notes.numbers[10], i == 2); /* a btrfs has nothing in its first block */
+        CHECK_INT(notes.numbers[10], false);
     }
 }

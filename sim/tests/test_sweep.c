@@ -179,12 +179,32 @@ QZ_TEST(what_was_frozen_when_the_harness_was_killed_is_thawed_and_removed)
     struct stat facts;
     sweep_dead(WORK_BASE, NULL, &found);
     CU_ASSERT_TRUE(count_of(watch) > 5);
+    usleep(300000);
+    CHECK_INT(watch->ready, (int64_t)COUNT(GIVEN)); /* nor had anybody to begin anew */
     CHECK_INT(stat(watch->folder, &facts), 0);
     kill_harness(harness);
     found = 0;
     CU_ASSERT_TRUE(sweep_dead(WORK_BASE, NULL, &found));
     CHECK_INT(count_of(watch), 0);
     CU_ASSERT_TRUE(stat(watch->folder, &facts) != 0 && errno == ENOENT);
+    stop_alarm(alarm_pid);
+    munmap(watch, sizeof *watch);
+}
+
+QZ_TEST(what_is_left_is_found_also_when_the_folder_is_gone)
+{
+    if (!can_play())
+        return;
+    struct watch *watch = watch_new();
+    pid_t alarm_pid = start_alarm();
+    pid_t harness = start_harness(watch, GIVEN, COUNT(GIVEN), freeze_and_stay, false);
+    CU_ASSERT_TRUE(wait_ready(watch, (int64_t)COUNT(GIVEN)));
+    kill_harness(harness);
+    usleep(50000);
+    remove_tree(watch->folder);
+    size_t found;
+    CU_ASSERT_TRUE(sweep_dead(WORK_BASE, NULL, &found));
+    CHECK_INT(count_of(watch), 0);
     stop_alarm(alarm_pid);
     munmap(watch, sizeof *watch);
 }

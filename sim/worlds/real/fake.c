@@ -26,7 +26,8 @@ static int make_tiny_disk(struct sandbox *sandbox, const struct sandbox_volume *
     const char *on = volume->given->on;
     size_t index = (size_t)(volume - sandbox->volumes);
     PATH_OF(path, "%s%s/disk-%zu.img", sandbox->root, on ? on : SANDBOX_DISKS, index);
-    int image = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const int flags = O_RDWR | O_CREAT | O_CLOEXEC;
+    int image = on ? open(path, flags, 0600) : volume_open_image(sandbox, path, flags);
     if (image >= 0 && ftruncate(image, TINY_DISK) == 0)
         return image;
     if (image >= 0)

@@ -93,6 +93,10 @@ int volume_mount(const char *device, const char *path, const char *type, unsigne
 
 /* The device as people know it, if that leads to the same one here; the sandbox's own node otherwise. */
 void volume_device(const struct sandbox *sandbox, const char *loop, char device[PATH_MAX]);
+/* Opens a file of the sandbox's tmpfs by another mount of it, which lies nowhere. A loop device holds the mount by which
+ * its file was opened; if that were the one that the volume is mounted in, and somebody removed the work folder, both
+ * would hold each other for ever. */
+int volume_open_image(const struct sandbox *sandbox, const char *path, int flags);
 /* Gives the volume a loop device; closes `image`. Returns a descriptor that keeps it, or -1. */
 int volume_attach(struct sandbox *sandbox, struct sandbox_volume *volume, int image, struct problem *problem);
 /* The device by which /proc/PID/mountinfo knows what is mounted at a path: on btrfs st_dev is another one. */

@@ -136,7 +136,7 @@ static int mount_copy(const struct sandbox *sandbox, const char *type, const cha
     int number = 0;
     sandbox_mark(sandbox, name);
     PATH_OF(nodes, "%s/dev", sandbox->root);
-    int image = open(copy, O_RDWR | O_CLOEXEC);
+    int image = volume_open_image(sandbox, copy, O_RDWR | O_CLOEXEC);
     int loop = image < 0 || image_make_unique(image, type) != 0 ? -1 : loop_attach(image, name, nodes, &number);
     if (image >= 0)
         close(image);

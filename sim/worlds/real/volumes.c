@@ -35,6 +35,18 @@ void volume_device(const struct sandbox *sandbox, const char *loop, char device[
         path_format(device, "%s", node);
 }
 
+int volume_open_image(const struct sandbox *sandbox, const char *path, int flags)
+{
+    const char *inside = path + strlen(sandbox->root) + 1;
+    int apart = open_tree(AT_FDCWD, sandbox->root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int image = apart < 0 ? -1 : openat(apart, inside, flags, 0600);
+    int error = errno;
+    if (apart >= 0)
+        close(apart);
+    errno = error;
+    return image;
+}
+
 /* Makes the disk of a volume as a copy of the template. Returns a descriptor, or -1. */
 static int make_image(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
 {
@@ -51,7 +63,9 @@ static int make_image(struct sandbox *sandbox, struct sandbox_volume *volume, st
     int template = template_open(sandbox->settings, given->type, given->size, problem);
     if (template < 0)
         return -1;
-    int image = open(volume->image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC;
+    bool on_root = !given->on && !given->recorded;
+    int image = on_root ? volume_open_image(sandbox, volume->image, flags) : open(volume->image, flags, 0600);
     int error = image < 0 ? errno : sparse_copy(template, image, false);
     close(template);
     if (!error)
