@@ -1,8 +1,8 @@
 /* golden.c: traces kept beside scenarios, in NAME.golden of NAME.json.
  *
  * Kept is what must not change without somebody noticing: which lines, in which order, without times. Operations of the
- * same kind on several volumes overlap, so neighbours of them are put in the order of volumes: any world, and any run,
- * gives the same text. The file:
+ * same kind on several volumes overlap, so neighbours of them are put in the order of volumes; guardians come and go
+ * beside all that, and are left out unless they die. So any world, and any run, gives the same text. The file:
  *
  *     == exit=3,type=xfs: command 1
  *     agent starts
@@ -47,10 +47,12 @@ static bool overlap(const struct trace_event *a, const struct trace_event *b)
     return a->op != TRACE_NO_OP && a->op == b->op && a->role == b->role && a->volume && b->volume;
 }
 
-/* Does the event tell of a time, which is another one in every run? */
-static bool is_timed(const struct trace_event *event)
+/* Is it, or when it is, another in every run? */
+static bool is_chance(const struct trace_event *event)
 {
-    return event->what == TRACE_NOTE && event->text && strncmp(event->text, "writer of ", strlen("writer of ")) == 0;
+    bool waited = event->what == TRACE_NOTE && event->text && strncmp(event->text, "writer of ", 10) == 0;
+    bool exits = event->what == TRACE_EXITS && event->value == 0;
+    return waited || (event->role == TRACE_GUARDIAN && (exits || event->what == TRACE_STARTS));
 }
 
 /* The lines of a step. The caller frees. */
@@ -59,7 +61,7 @@ static char *normalise(const struct trace *trace, size_t step)
     const struct trace_event **events = must(calloc(trace->count + 1, sizeof *events));
     size_t count = 0;
     for (size_t i = 0; i < trace->count; i++) {
-        if (trace->events[i].step == (int)step && !is_timed(&trace->events[i]))
+        if (trace->events[i].step == (int)step && !is_chance(&trace->events[i]))
             events[count++] = &trace->events[i];
     }
     for (size_t from = 0; from < count;) {

@@ -737,14 +737,16 @@ QZ_TEST(golden_traces_have_no_chance) // Overlapping operations and times make n
     trace_add(&outcome.trace, &(struct trace_event){.what = TRACE_DONE, .op = TRACE_FREEZE, .volume = "/b"});
     trace_add(&outcome.trace, &(struct trace_event){.what = TRACE_DONE, .op = TRACE_FREEZE, .volume = "/a"});
     note(&outcome.trace, "writer of /a waited 12.3 ms");
+    trace_add(&outcome.trace, &(struct trace_event){.role = TRACE_GUARDIAN, .what = TRACE_STARTS});
+    trace_add(&outcome.trace, &(struct trace_event){.role = TRACE_GUARDIAN, .what = TRACE_EXITS});
     trace_add(&outcome.trace, &(struct trace_event){.what = TRACE_BEGINS, .op = TRACE_THAW, .volume = "/b"});
     golden_judge(&given, &outcome, &findings);
     CHECK_INT(findings.count, 0);
-    trace_add(&outcome.trace, &(struct trace_event){.what = TRACE_DONE, .op = TRACE_THAW, .volume = "/b"});
+    trace_add(&outcome.trace, &(struct trace_event){.role = TRACE_GUARDIAN, .what = TRACE_DIES, .value = SIGKILL});
     golden_judge(&given, &outcome, &findings);
     CHECK_INT(findings.count, 1);
     CHECK_STRING(findings.items[0].expected, "(the end)");
-    CHECK_STRING(findings.items[0].seen, "thaw /b ok");
+    CHECK_STRING(findings.items[0].seen, "guardian dies KILL");
     findings_free(&findings);
     trace_free(&outcome.trace);
     leave();
