@@ -345,7 +345,8 @@ QZ_TEST(a_pattern_that_no_line_can_match_is_a_mistake) // By form, plugin, volum
         "p*t * 1 starts",
         "leftover of pre * 1 dies *", "other thaw /data EINVAL", "TERM to agent", "* to snapshot", "replace *pre*",
         "chmod /x", "pre * 1[0-9] starts", "pre * [1-9]00 starts", "* exits *5*",
-        "*d*a* ok", "freeze *\\\\/data ok", "thaw * E[IA]*", "*[0-9]", "[!x]gent starts",
+        "*d*a* ok", "freeze *ata ok", "pre ScriptRunner *01 starts", "freeze *\\\\/data ok", "thaw * E[IA]*",
+        "*[0-9]", "[!x]gent starts",
         "sync /data begins", "thaw /data [!b]*",
     };
     static const char *const IMPOSSIBLE[] = {
@@ -353,7 +354,7 @@ QZ_TEST(a_pattern_that_no_line_can_match_is_a_mistake) // By form, plugin, volum
         "pre mail 1 starts", "pre * 1 exits 256", "pre * 1 exits -1", "SIGTERM to agent", "TERM to pre",
         "thaw /data [x]*",
         "replace pre.sh", "agent starts ", "", "freeze ok", "other sync /data ok", "[af]reeze /data failed",
-        "pre * [2-9]00 starts", "pre * 01 starts",
+        "pre * [2-9]00 starts", "pre * 01 starts", "pre ScriptRunner *02 starts",
         "pre * 1 exits 2[6-9]?", "freeze *dx* ok", "thaw * E[!A-Z2]*", "pre * 1x starts",
     };
     for (size_t i = 0; i < sizeof POSSIBLE / sizeof POSSIBLE[0]; i++) {
