@@ -373,8 +373,16 @@ QZ_TEST(a_loop_device_of_somebody_else_is_not_touched)
     int number = -1;
     int loop = loop_attach(image, path, nodes, &number);
     CU_ASSERT_TRUE(loop >= 0);
-    size_t found;
-    sweep_dead(WORK_BASE, NULL, &found);
+    /* A dead harness, so that there is something to sweep. */
+    char own[MARK_SIZE], dead[PATH_MAX];
+    unsigned long space = 0;
+    size_t found = 0;
+    mark_make(own);
+    CHECK_INT(sscanf(own, WORK_PREFIX "%lu-", &space), 1);
+    path_format(dead, WORK_BASE "/" WORK_PREFIX "%lu-%d-1.dead", space, (int)getpid());
+    CHECK_INT(mkdir(dead, 0700), 0);
+    CU_ASSERT_TRUE(sweep_dead(WORK_BASE, NULL, &found));
+    CU_ASSERT_TRUE(rmdir(dead) != 0);
     struct loop_info64 info;
     CHECK_INT(ioctl(loop, LOOP_GET_STATUS64, &info), 0);
     close(loop);
