@@ -82,6 +82,14 @@ static bool check_fixture(struct reader *reader, const struct key *key, const cJ
     return access(path, R_OK) == 0 || scenario_refuse(reader, item, key->name, "there is no file fixtures/%s", text);
 }
 
+static bool check_need(struct reader *reader, const struct key *key, const cJSON *item, const char *text)
+{
+    if (!values_is_need(text))
+        return refuse_text(reader, key, item, text, "");
+    return strncmp(text, "fs:", 3) != 0 || scenario_fstype(text + 3) ||
+           scenario_refuse(reader, item, key->name, "\"%s\" is no type that a volume can have", text);
+}
+
 /* Is the text what a key of its kind may be? */
 static bool check_text(struct reader *reader, const struct key *key, const cJSON *item, const char *text)
 {
@@ -89,7 +97,7 @@ static bool check_text(struct reader *reader, const struct key *key, const cJSON
     case KEY_TAG:
         return values_is_tag(text) || refuse_text(reader, key, item, text, "");
     case KEY_NEED:
-        return values_is_need(text) || refuse_text(reader, key, item, text, "");
+        return check_need(reader, key, item, text);
     case KEY_PATH:
         return values_is_path(text) || refuse_text(reader, key, item, text, "");
     case KEY_FIXTURE:
