@@ -122,8 +122,12 @@ static void freeze_level(struct qz_freezer *freezer, int level)
 
 static void thaw_volume(struct qz_freezer *freezer, int slot)
 {
+    struct qz_hold_volume *volume = &freezer->hold->volumes[slot];
+    /* Asked before: what comes between a FITHAW that finds nothing frozen and the question is not to be missed. */
+    if (freezer->inherited && volume->may_freeze && freezer->os->ops->peer_gone(freezer->os))
+        volume->may_freeze = false;
     start(freezer, slot, QZ_VOLUME_THAW);
-    freezer->hold->volumes[slot].state = QZ_HOLD_THAWING_NOW;
+    volume->state = QZ_HOLD_THAWING_NOW;
 }
 
 /* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well, since nobody knows how
@@ -204,6 +208,8 @@ static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volum
 
 static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
 {
+    if (!drives(freezer) && event->begin_us <= freezer->hold->thaw_begin_us)
+        return; /* begun before the peer took over, who sees to it */
     if (volume->thaw_begin_us == 0)
         volume->thaw_begin_us = event->begin_us;
     volume->thaw_end_us = event->end_us;
@@ -214,7 +220,7 @@ static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume,
         thaw_volume(freezer, event->slot);
     else if (event->error != EINVAL)
         volume->state = QZ_HOLD_THAW_FAILED;
-    else if (freezer->inherited && volume->may_freeze && !freezer->os->ops->peer_gone(freezer->os))
+    else if (freezer->inherited && volume->may_freeze)
         volume->state = QZ_HOLD_FREEZING_NOW; /* the peer's FIFREEZE may still come: look again */
     else
         volume->state = QZ_HOLD_LOST;
@@ -242,12 +248,12 @@ static void advance_syncing(struct qz_freezer *freezer, int64_t now_us)
     struct qz_hold *hold = freezer->hold;
     if (qz_hold_any(hold, QZ_HOLD_FAILED)) {
         qz_freezer_thaw(freezer, QZ_CAUSE_FAILED);
+    } else if (now_us >= hold->freeze_deadline_us) {
+        qz_freezer_thaw(freezer, QZ_CAUSE_TIMEOUT);
     } else if (!any_busy(freezer)) {
         hold->hold_deadline_us = now_us + hold->hold_limit_us;
         if (move(hold, QZ_HOLD_SYNCING, QZ_HOLD_FREEZING))
             freeze_level(freezer, 0);
-    } else if (now_us >= hold->freeze_deadline_us) {
-        qz_freezer_thaw(freezer, QZ_CAUSE_TIMEOUT);
     }
 }
 
@@ -276,12 +282,19 @@ static bool level_done(const struct qz_freezer *freezer, int64_t now_us)
             !level_in_state(freezer->hold, freezer->level, QZ_HOLD_THAWING_NOW));
 }
 
-/* Is a FIFREEZE to be waited for that may still come, so that everything is thawed when the hold is over? One of our own
- * has the time that it would have had; whether one of a peer's comes, only looking again tells. */
+/* Until when a FIFREEZE of our own is waited for while we thaw, so that everything is thawed when the hold is over: it has
+ * the time that it would have had, and a moment. */
+static int64_t freeze_awaited_until(const struct qz_hold *hold)
+{
+    int64_t due_us = qz_hold_freezing_deadline(hold), moment_us = hold->thaw_begin_us + QZ_THAW_LEVEL_WAIT_US;
+    return due_us > moment_us ? due_us : moment_us;
+}
+
+/* Is a FIFREEZE waited for that may still come? Whether one of a peer's does, only looking again tells. */
 static bool freeze_awaited(const struct qz_freezer *freezer, int64_t now_us)
 {
     return qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) &&
-           (freezer->inherited || now_us < qz_hold_freezing_deadline(freezer->hold));
+           (freezer->inherited || now_us < freeze_awaited_until(freezer->hold));
 }
 
 /* Looks again at what the peer may still freeze; now and then, and not while we sleep, which costs it no time. */
@@ -342,7 +355,7 @@ static int64_t thawing_deadline(const struct qz_freezer *freezer)
     if (freezer->level > 0 || freezer->inherited)
         return sooner(freezer->level_wait_us, freezer->give_up_us);
     bool awaited = freeze_awaited(freezer, freezer->os->ops->now_us(freezer->os));
-    return awaited ? sooner(qz_hold_freezing_deadline(freezer->hold), freezer->give_up_us) : freezer->give_up_us;
+    return awaited ? sooner(freeze_awaited_until(freezer->hold), freezer->give_up_us) : freezer->give_up_us;
 }
 
 int64_t qz_freezer_deadline(const struct qz_freezer *freezer)

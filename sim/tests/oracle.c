@@ -127,55 +127,60 @@ static struct digest read_trace(const struct run *run, const struct oracle_terms
 
 /* ---- Who can act ------------------------------------------------------------------------------------------------- */
 
-/* Between two entries: is any process of ours there that is neither stopped nor held up? */
+/* One process of ours: does it live, has it the volumes, and does it stand still? */
+struct hand {
+    bool living;
+    bool armed;
+    bool stopped;
+    int64_t late_until_us; /* by a delay */
+};
+
+#define HANDS_MAX 16
+
 struct crew {
-    int agents, guardians;           /* that live */
-    bool agent_still, guardian_still; /* stopped or delayed */
-    int64_t agent_until_us, guardian_until_us; /* … a delay's end; QZ_NEVER: until it is continued */
-    bool agent_closed; /* it has given up its volumes */
+    struct hand hands[2][HANDS_MAX]; /* by role and ordinal */
 };
 
 static void crew_note(struct crew *crew, const struct virtual_entry *entry)
 {
-    bool agent = entry->role == VIRTUAL_AGENT;
-    int *living = agent ? &crew->agents : &crew->guardians;
-    bool *still = agent ? &crew->agent_still : &crew->guardian_still;
-    int64_t *until_us = agent ? &crew->agent_until_us : &crew->guardian_until_us;
+    if (entry->role == VIRTUAL_WORLD || entry->ordinal >= HANDS_MAX)
+        return;
+    struct hand *hand = &crew->hands[entry->role][entry->ordinal];
     switch (entry->what) {
     case VIRTUAL_DID_STARTS:
-        ++*living;
-        *still = false;
+        *hand = (struct hand){.living = true};
         break;
     case VIRTUAL_DID_ENDS:
     case VIRTUAL_DID_KILLED:
-        --*living;
+        hand->living = false;
         break;
     case VIRTUAL_DID_STOPPED:
-        *still = true;
-        *until_us = QZ_NEVER;
+        hand->stopped = true;
         break;
     case VIRTUAL_DID_DELAYED:
-        *still = true;
-        *until_us = entry->at_us + entry->value;
+        hand->late_until_us = entry->at_us + entry->value;
         break;
     case VIRTUAL_DID_CONTINUED:
-        *still = false;
+        hand->stopped = false;
         break;
     case VIRTUAL_OP_VOLUMES_ARM:
     case VIRTUAL_OP_VOLUMES_CLOSE:
-        crew->agent_closed = agent ? entry->what == VIRTUAL_OP_VOLUMES_CLOSE : crew->agent_closed;
+        hand->armed = entry->what == VIRTUAL_OP_VOLUMES_ARM;
         break;
     default:
         break;
     }
 }
 
-/* From when on somebody can act, at the earliest, if nothing happens; `from_us` if somebody can. */
+/* From when on somebody can thaw, at the earliest, if nothing happens; `from_us` if somebody can. */
 static int64_t crew_able_us(const struct crew *crew, int64_t from_us)
 {
-    int64_t agent_us = crew->agents == 0 || crew->agent_closed ? QZ_NEVER : crew->agent_still ? crew->agent_until_us : from_us;
-    int64_t guardian_us = crew->guardians == 0 ? QZ_NEVER : crew->guardian_still ? crew->guardian_until_us : from_us;
-    int64_t able_us = agent_us < guardian_us ? agent_us : guardian_us;
+    int64_t able_us = QZ_NEVER;
+    for (int i = 0; i < 2 * HANDS_MAX; i++) {
+        const struct hand *hand = &crew->hands[i / HANDS_MAX][i % HANDS_MAX];
+        if (hand->living && hand->armed && !hand->stopped && hand->late_until_us < able_us)
+            able_us = hand->late_until_us;
+    }
     return able_us > from_us ? able_us : from_us;
 }
 
@@ -321,21 +326,29 @@ static const char *judge_foreign(const struct digest *digest)
     return NULL;
 }
 
-/* While anything is frozen by us: no line of log, no journal, no file. What is frozen late, and for a moment, is not
- * known to the agent; what cannot be thawed, for ever. */
+/* Does this process write: a line of log, the journal, a file? */
+static bool writes(const struct virtual_entry *entry)
+{
+    return entry->what == VIRTUAL_OP_JOURNAL_WRITE || entry->what == VIRTUAL_OP_WRITE_FILE ||
+           entry->what == VIRTUAL_OP_MAKE_DIRECTORY ||
+           (entry->what == VIRTUAL_OP_PRINT && entry->value == QZ_STREAM_LOG);
+}
+
+/* While anything is frozen by us nothing is written. But for what is frozen late, for a moment, when the agent has given
+ * up its volumes; and what cannot be thawed, for ever. */
 static const char *judge_silence(const struct digest *digest, const struct oracle_terms *terms)
 {
     int frozen = 0;
-    for (size_t i = 0; i < digest->count && !terms->thaw_fails && !terms->late; i++) {
+    bool closed = false;
+    for (size_t i = 0; i < digest->count && !terms->thaw_fails; i++) {
         const struct virtual_entry *entry = &digest->trace[i];
+        if (entry->what == VIRTUAL_OP_VOLUMES_ARM || entry->what == VIRTUAL_OP_VOLUMES_CLOSE)
+            closed = entry->role == VIRTUAL_AGENT ? entry->what == VIRTUAL_OP_VOLUMES_CLOSE : closed;
         if (entry->what == VIRTUAL_DID_FROZEN)
-            frozen += by_us(entry);
+            frozen += by_us(entry) && !closed;
         else if (entry->what == VIRTUAL_DID_THAWED)
             frozen = frozen > 0 ? frozen - 1 : 0;
-        bool writes = entry->what == VIRTUAL_OP_JOURNAL_WRITE || entry->what == VIRTUAL_OP_WRITE_FILE ||
-                      entry->what == VIRTUAL_OP_MAKE_DIRECTORY ||
-                      (entry->what == VIRTUAL_OP_PRINT && entry->value == QZ_STREAM_LOG);
-        if (frozen > 0 && writes)
+        if (frozen > 0 && writes(entry))
             return "something was written while a volume was frozen by us";
     }
     return NULL;

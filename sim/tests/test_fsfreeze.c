@@ -259,6 +259,27 @@ QZ_TEST(a_stuck_flush_is_a_timeout_too) // nothing is frozen, and the volume is 
     run_free(run);
 }
 
+QZ_TEST(nothing_is_frozen_when_the_time_is_over) // a flush that ends with the freeze timeout ends too late
+{
+    struct run *run = run_new(1);
+    FREEZES_BEHAVE(run, 1, .sync_us = 5 * RUN_SECOND);
+    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
+    CHECK_STRING(freezes_claim(run), "crash/FsFreezeTimeout");
+    CHECK_INT(freezes_count(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_FREEZE), 0);
+    run_free(run);
+}
+
+QZ_TEST(a_freeze_that_is_all_but_done_is_waited_for) // for a moment beyond the timeout
+{
+    struct run *run = run_new(1);
+    FREEZES_BEHAVE(run, 1, .freeze_us = 5 * RUN_SECOND + 40 * RUN_MS);
+    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
+    CHECK_STRING(freezes_claim(run), "crash/FsFreezeTimeout");
+    CHECK_STRING(run_text(run, "freeze.volumes.0.outcome"), "thawed");
+    CU_ASSERT(run_started_us(run, RUN_SNAP, 0) >= freezes_thawed_us(run, 1));
+    run_free(run);
+}
+
 QZ_TEST(a_timeout_between_levels_is_told) // each FIFREEZE returned, but together they took too long
 {
     struct run *run = run_new(1);

@@ -150,6 +150,20 @@ QZ_TEST(the_agent_thaws_in_the_moment_of_the_guardians_death) // also what its F
     }
 }
 
+QZ_TEST(a_freeze_is_not_missed_between_two_looks) // one that comes after our thaw, and before we see that nobody is left
+{
+    static const enum virtual_op ops[] = {VIRTUAL_OP_PEER_GONE, VIRTUAL_OP_WAIT};
+    for (unsigned nth = 1; nth <= 12; nth++) {
+        struct run *run = slow_run();
+        FREEZES_BEHAVE(run, 1, .sync_us = RUN_SECOND, .freeze_us = RUN_SECOND, .thaw_passes = true);
+        virtual_delay(run->world, VIRTUAL_AGENT, ops[nth % 2], nth / 2 + nth % 2 * 4, 2 * RUN_SECOND);
+        virtual_kill_at(run->world, VIRTUAL_GUARDIAN, IN_FREEZE);
+        CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+        check_left_nothing(run, true);
+        run_free(run);
+    }
+}
+
 QZ_TEST(what_a_killed_guardian_freezes_too_late_is_for_thaw) // ten seconds are waited for it; the journal names it
 {
     struct run *run = slow_run();
@@ -267,6 +281,18 @@ QZ_TEST(a_sleeper_thaws_nothing_that_came_later) // what the agent thawed for it
     CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
     CHECK_INT(freezes_thaws_begun(run, 0), 1);
     CU_ASSERT_TRUE(virtual_is_frozen(run->world, RUN_DEV(1)));
+    run_free(run);
+}
+
+QZ_TEST(a_sleeper_does_not_try_again_what_the_agent_has_done) // a thaw of its own that had failed when it fell asleep
+{
+    struct run *run = slow_run();
+    FREEZES_BEHAVE(run, 1, .thaw_us = RUN_SECOND, .thaw_error = EIO, .thaw_errors = 1);
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, IN_THAW, 100 * RUN_SECOND);
+    run_quiesce(run, RUN_JSON);
+    size_t thaws = freezes_count(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_THAW);
+    CHECK_INT(thaws, 4); /* of each volume two: the sleeper's and the agent's */
+    CHECK_INT(virtual_frozen_count(run->world), 0);
     run_free(run);
 }
 
