@@ -68,7 +68,7 @@ const struct key_object scenario_attempt_keys = {
 #define ALL SCENARIO_WORLDS
 #define FSTYPES(row) \
     row("ext4", ALL, 16, 2) row("xfs", ALL, 300, 300) row("btrfs", ALL, 128, 110) row("ext3", LOOP, 16, 2)             \
-    row("ext2", LOOP, 16, 2) row("vfat", LOOP, 16, 2) row("tmpfs", LOOP, 16, 1) row("f2fs", VIRTUAL, 64, 64)           \
+    row("ext2", LOOP, 16, 2) row("vfat", VIRTUAL, 16, 2) row("tmpfs", LOOP, 16, 1) row("f2fs", VIRTUAL, 64, 64)        \
     row("exfat", VIRTUAL, 16, 1) row("ntfs3", VIRTUAL, 16, 1) row("iso9660", VIRTUAL, 16, 1) \
     row("squashfs", VIRTUAL, 16, 1) row("zfs", VIRTUAL, 64, 64) row("overlay", VIRTUAL, 0, 0) \
     row("nfs4", VIRTUAL, 0, 0) row("cifs", VIRTUAL, 0, 0) row("fuse.sshfs", VIRTUAL, 0, 0) row("newfs", VIRTUAL, 16, 1)
@@ -94,7 +94,7 @@ static const struct key VOLUME[] = {
     {.name = "mount", .kind = KEY_PATH, .required = true, KEY_AT(struct scenario_volume, mount),
      .description = "Where it is mounted; its name in the rest of the scenario.", .example = "\"/data\""},
     {.name = "type", .kind = KEY_CHOICE, KEY_AT(struct scenario_volume, type), .words = FSTYPE_WORDS,
-     .description = "Its filesystem. The loop world has ext4, xfs, btrfs, ext3, ext2, vfat and tmpfs, the fake world "
+     .description = "Its filesystem. The loop world has ext4, xfs, btrfs, ext3, ext2 and tmpfs, the fake world "
                     "plays ext4, xfs and btrfs, the virtual world all; newfs is one that nobody knows.",
      .fallback = "\"ext4\"", .example = "\"btrfs\""},
     {.name = "size_mib", .kind = KEY_MIB, KEY_AT(struct scenario_volume, size), .min = 1, .max = 16384,

@@ -103,7 +103,7 @@ static bool is_clean(const char *type, const char *copy)
     const char *const checkers[][5] = {
         {"ext4", "e2fsck", "-fn", copy, NULL},   {"ext3", "e2fsck", "-fn", copy, NULL},
         {"ext2", "e2fsck", "-fn", copy, NULL},   {"xfs", "xfs_repair", "-n", copy, NULL},
-        {"btrfs", "btrfsck", "--readonly", copy, NULL}, {"vfat", "fsck.vfat", "-n", copy, NULL},
+        {"btrfs", "btrfsck", "--readonly", copy, NULL},
     };
     char output[512];
     for (size_t i = 0; i < sizeof checkers / sizeof *checkers; i++) {

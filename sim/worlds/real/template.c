@@ -113,7 +113,6 @@ static bool mkfs_command(const char *type, int64_t size, const char *image, cons
         {"ext2", {"mkfs.ext2", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=0"}},
         {"xfs", {"mkfs.xfs", "-q", "-f"}},
         {"btrfs", {"mkfs.btrfs", "-q", "-f"}},
-        {"vfat", {"mkfs.vfat"}},
     };
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++) {
         if (strcmp(COMMANDS[i].type, type) != 0)
@@ -168,8 +167,8 @@ static bool make_filesystem(const char *type, int64_t size, const char *path, st
     const char *argv[ARGUMENTS_MAX];
     char output[512];
     if (!mkfs_command(type, size, path, argv))
-        return problem_set(problem, "%s: no volume of this type can be made; known are ext2, ext3, ext4, xfs, btrfs, "
-                                    "vfat and tmpfs", type);
+        return problem_set(problem, "%s: no volume of this type can be made; known are ext2, ext3, ext4, xfs, btrfs "
+                                    "and tmpfs", type);
     int status = program_run(argv, output, sizeof output);
     if (status == 127)
         return problem_set(problem, "%s is not installed", argv[0]);
