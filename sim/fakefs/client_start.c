@@ -19,7 +19,7 @@
 #define SERVER_OWNER 4
 
 #define START_WAIT_MS 10000
-#define STOP_WAIT_MS 2000 /* for a server to end by itself, and again for it to die */
+#define STOP_WAIT_MS 5000 /* for a server to end by itself, and again for it to die */
 
 static int spawn(const struct fakefs_mount *mount, int command, int owner, pid_t *server)
 {
@@ -124,8 +124,10 @@ static bool ends_within(const struct fakefs *fakefs, int wait_ms)
 
 void fakefs_stop(struct fakefs *fakefs)
 {
-    if (fakefs->control >= 0)
-        close(fakefs->control); /* with which the server ends by itself, and unmounts */
+    if (fakefs->control >= 0) {
+        shutdown(fakefs->control, SHUT_RDWR); /* also for those who were forked and have it too: the server ends, unmounts */
+        close(fakefs->control);
+    }
     if (fakefs->server > 0) {
         bool ended = ends_within(fakefs, STOP_WAIT_MS);
         if (!ended) {

@@ -257,7 +257,11 @@ static int tell_records(struct inquiry *inquiry)
     const struct records *records = &inquiry->server->records;
     int64_t first = 0;
     int64_t limit = DEFAULT_LIMIT;
-    int error = take_number(inquiry, "first", 0, INT64_C(1) << 50, &first);
+    enum rule_for for_what = RULE_ANY;
+    enum operation_kind kind = OP_LOOKUP;
+    int error = take_operation(inquiry, false, &for_what, &kind);
+    if (!error)
+        error = take_number(inquiry, "first", 0, INT64_C(1) << 50, &first);
     if (!error)
         error = take_number(inquiry, "limit", 1, RECORDS_MOST, &limit);
     if (error)
@@ -267,8 +271,13 @@ static int tell_records(struct inquiry *inquiry)
         index = (size_t)first < records->count ? (size_t)first : records->count;
     cJSON_AddNumberToObject(inquiry->answer, "first", (double)index);
     cJSON *list = cJSON_AddArrayToObject(inquiry->answer, "records");
-    for (; limit > 0 && index < records->count; index++, limit--)
-        cJSON_AddItemToArray(list, record_object(records_at(records, index)));
+    for (; limit > 0 && index < records->count; index++) {
+        const struct record *record = records_at(records, index);
+        if (!rule_is_for(for_what, kind, record->kind))
+            continue;
+        cJSON_AddItemToArray(list, record_object(record));
+        limit--;
+    }
     cJSON_AddNumberToObject(inquiry->answer, "next", (double)index);
     return 0;
 }
@@ -346,7 +355,7 @@ static const struct word {
     {"status", " ", tell_status},
     {"waiting", " operation ", count_waiting},
     {"changes", " path ", count_changes},
-    {"records", " first limit ", tell_records},
+    {"records", " operation first limit ", tell_records},
     {"copy", " path to at_us ", copy},
 };
 

@@ -31,17 +31,24 @@ static bool path_matches(const struct rule *rule, const struct path *path)
     return !rule->path || (path && fnmatch(rule->path, path->text, 0) == 0);
 }
 
+bool rule_is_for(enum rule_for for_what, enum operation_kind kind, enum operation_kind other)
+{
+    switch (for_what) {
+    case RULE_KIND: return other == kind;
+    case RULE_CHANGES: return operation_changes(other);
+    case RULE_ANY: break;
+    }
+    return true;
+}
+
 /* Freezing and thawing are meant only where they are named: a rule for everything shall not hold the thaw. */
 static bool is_for(const struct server *server, const struct rule *rule, enum operation_kind kind)
 {
     if (rule->frozen && server->freezer.state != FROZEN)
         return false;
-    switch (rule->for_what) {
-    case RULE_KIND: return rule->kind == kind;
-    case RULE_CHANGES: return operation_changes(kind);
-    case RULE_ANY: break;
-    }
-    return kind != OP_FREEZE && kind != OP_THAW;
+    if (rule->for_what == RULE_ANY && (kind == OP_FREEZE || kind == OP_THAW))
+        return false;
+    return rule_is_for(rule->for_what, rule->kind, kind);
 }
 
 /* SplitMix64: the number-th draw of the rule's own sequence, in [0, 1). */

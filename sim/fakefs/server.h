@@ -40,6 +40,8 @@ struct rule {
     int64_t matches; /* so far */
 };
 
+/* Is `other` among what is named by the first two? */
+bool rule_is_for(enum rule_for for_what, enum operation_kind kind, enum operation_kind other);
 /* Adds a rule to the last place; takes it over. */
 void rules_add(struct server *server, const struct rule *rule);
 void rules_clear(struct server *server);

@@ -93,22 +93,12 @@ int64_t turn_next_us(const struct server *server)
     return next;
 }
 
-static bool is_meant(const struct operation *operation, enum rule_for for_what, enum operation_kind kind)
-{
-    switch (for_what) {
-    case RULE_KIND: return operation->kind == kind;
-    case RULE_CHANGES: return operation_changes(operation->kind);
-    case RULE_ANY: break;
-    }
-    return true;
-}
-
 int64_t turn_release(struct server *server, enum rule_for for_what, enum operation_kind kind)
 {
     int64_t released = 0;
     int64_t now = server_now_us();
     for (struct operation *operation = server->turns.first; operation; operation = operation->next) {
-        if (operation->until_us <= now || !is_meant(operation, for_what, kind))
+        if (operation->until_us <= now || !rule_is_for(for_what, kind, operation->kind))
             continue;
         operation->until_us = 0;
         released++;
@@ -121,7 +111,7 @@ int64_t turn_count(const struct server *server, enum rule_for for_what, enum ope
 {
     int64_t count = 0;
     for (const struct operation *operation = server->turns.first; operation; operation = operation->next)
-        count += is_meant(operation, for_what, kind);
+        count += rule_is_for(for_what, kind, operation->kind);
     return count;
 }
 

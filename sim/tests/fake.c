@@ -51,6 +51,25 @@ static pid_t start_rescuer(int server)
     _exit(0);
 }
 
+/* What sanitizers find in a server goes to files, which fake_close looks for. */
+static void keep_reports(const struct fake *fake)
+{
+    static char given[512] = "?";
+    char options[1024];
+    const char *now = getenv("ASAN_OPTIONS");
+    if (strcmp(given, "?") == 0)
+        snprintf(given, sizeof given, "%s", now ? now : "");
+    snprintf(options, sizeof options, "%s:log_path=%s/report", given, fake->directory);
+    setenv("ASAN_OPTIONS", options, 1);
+}
+
+static void check_reports(const struct fake *fake)
+{
+    char command[256];
+    snprintf(command, sizeof command, "cat %s/report* >&2 2>/dev/null", fake->directory);
+    CU_ASSERT(system(command) != 0);
+}
+
 bool fake_open(struct fake *fake, const struct fakefs_mount *options)
 {
     *fake = (struct fake){.fakefs = {.process = -1, .control = -1}};
@@ -65,6 +84,7 @@ bool fake_open(struct fake *fake, const struct fakefs_mount *options)
     chmod(fake->directory, 0755);
     snprintf(fake->mount, sizeof fake->mount, "%s/mount", fake->directory);
     mkdir(fake->mount, 0755);
+    keep_reports(fake);
     struct fakefs_mount mount = options ? *options : (struct fakefs_mount){0};
     mount.self = QUIESCE_SIM;
     mount.mount_point = fake->mount;
@@ -101,6 +121,7 @@ void fake_close(struct fake *fake)
         kill(fake->rescuer, SIGKILL);
         waitpid(fake->rescuer, NULL, 0);
     }
+    check_reports(fake);
     char command[128];
     snprintf(command, sizeof command, "rm -rf --one-file-system '%s'", fake->directory);
     CHECK_INT(system(command), 0);
