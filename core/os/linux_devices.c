@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libmount/libmount.h>
 #include <limits.h>
 #include <linux/loop.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "linux_mountinfo.h"
 #include "linux_mounts.h"
 
 #define SYS_BTRFS "/sys/fs/btrfs"
@@ -240,31 +240,24 @@ static void descend_source(struct descent *descent)
     }
 }
 
-/* The value of a mount option; the caller frees. NULL: it is not set. */
-static char *option_value(struct descent *descent, const char *options, const char *name)
-{
-    size_t size = 0;
-    const char *value = qz_linux_find_option(options, name, &size);
-    char *copy = value ? strndup(value, size) : NULL;
-    if (value && !copy)
-        descent->error = ENOMEM;
-    return copy ? qz_linux_unescape(copy) : NULL;
-}
-
 /* Devices and directories that mount options name: xfs' log and realtime devices, an overlay's upper directory. */
 static void descend_options(struct descent *descent, const char *options)
 {
     static const char *const DEVICES[] = {"logdev", "rtdev"};
     struct qz_mount *mount = descent->mount;
+    char *value = NULL;
+    size_t size = 0;
     for (size_t i = 0; i < sizeof DEVICES / sizeof DEVICES[0] && strcmp(mount->fstype, "xfs") == 0; i++) {
-        char *device = option_value(descent, options, DEVICES[i]);
-        if (device)
-            descend_path(descent, device, strlen(device));
-        free(device);
+        if (mnt_optstr_get_option(options, DEVICES[i], &value, &size) == 0)
+            descend_path(descent, value, size);
     }
-    char *upper = strcmp(mount->fstype, "overlay") == 0 ? option_value(descent, options, "upperdir") : NULL;
+    if (strcmp(mount->fstype, "overlay") != 0 || mnt_optstr_get_option(options, "upperdir", &value, &size) != 0)
+        return;
+    char *upper = strndup(value, size);
     dev_t superblock = 0;
-    if (upper && superblock_of_file(descent->table, upper, NULL, &superblock))
+    if (!upper)
+        descent->error = ENOMEM;
+    else if (superblock_of_file(descent->table, upper, NULL, &superblock))
         add_dev(descent, &mount->below, &mount->below_count, superblock);
     free(upper);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libmount/libmount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include "linux_devices.h"
-#include "linux_mountinfo.h"
 #include "mount_paths.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
@@ -19,43 +19,48 @@
 /* A table that is being read: for each mount the one it lies on, and its filesystem's own options. */
 struct reading {
     struct qz_mount_table *table;
-    size_t capacity;
     int *parents;
     char **options;
 };
 
 static bool has_option(const char *options, const char *name)
 {
-    size_t size;
-    return qz_linux_find_option(options, name, &size) != NULL;
+    char *value = NULL;
+    size_t size = 0;
+    return options && mnt_optstr_get_option(options, name, &value, &size) == 0;
 }
 
-/* Fills row `index` in. Returns 0 or ENOMEM. */
-static int take_row(struct reading *reading, size_t index, const struct qz_linux_mountinfo *row)
+static char *copy(const char *text)
+{
+    return strdup(text ? text : "");
+}
+
+/* Takes row `index` over from libmount. Returns 0 or ENOMEM. */
+static int take_row(struct reading *reading, size_t index, struct libmnt_fs *fs)
 {
     struct qz_mount *mount = &reading->table->mounts[index];
     *mount = (struct qz_mount){
-        .id = row->id,
-        .dev = row->dev,
-        .mount_point = strdup(row->mount_point),
-        .root = strdup(row->root),
-        .fstype = strdup(row->fstype),
-        .source = strdup(row->source),
-        .uuid = strdup(""),
-        .label = strdup(""),
-        .read_only = has_option(row->mount_options, "ro"),
-        .super_read_only = has_option(row->super_options, "ro"),
-        /* btrfs and bcachefs may have several devices, so that theirs is a made-up one. */
-        .block_backed = major(row->dev) != 0 || strcmp(row->fstype, "btrfs") == 0 ||
-                        strcmp(row->fstype, "bcachefs") == 0,
+        .id = mnt_fs_get_id(fs),
+        .dev = mnt_fs_get_devno(fs),
+        .mount_point = copy(mnt_fs_get_target(fs)),
+        .root = copy(mnt_fs_get_root(fs)),
+        .fstype = copy(mnt_fs_get_fstype(fs)),
+        .source = copy(mnt_fs_get_source(fs)),
+        .uuid = copy(NULL),
+        .label = copy(NULL),
+        .read_only = has_option(mnt_fs_get_vfs_options(fs), "ro"),
+        .super_read_only = has_option(mnt_fs_get_fs_options(fs), "ro"),
     };
-    reading->parents[index] = row->parent;
-    reading->options[index] = strdup(row->super_options);
+    reading->parents[index] = mnt_fs_get_parent_id(fs);
+    reading->options[index] = copy(mnt_fs_get_fs_options(fs));
     reading->table->count = index + 1;
-    return mount->mount_point && mount->root && mount->fstype && mount->source && mount->uuid && mount->label &&
-                   reading->options[index]
-               ? 0
-               : ENOMEM;
+    if (!mount->mount_point || !mount->root || !mount->fstype || !mount->source || !mount->uuid || !mount->label ||
+        !reading->options[index])
+        return ENOMEM;
+    /* btrfs and bcachefs may have several devices, so that theirs is a made-up one. */
+    mount->block_backed = major(mount->dev) != 0 || strcmp(mount->fstype, "btrfs") == 0 ||
+                          strcmp(mount->fstype, "bcachefs") == 0;
+    return 0;
 }
 
 static void forget(struct reading *reading)
@@ -66,42 +71,19 @@ static void forget(struct reading *reading)
     free(reading->parents);
 }
 
-/* Makes room for one row more. */
-static bool grow(struct reading *reading)
+static int take_rows(struct reading *reading, struct libmnt_table *rows)
 {
-    if (reading->table->count < reading->capacity)
-        return true;
-    size_t capacity = 2 * reading->capacity + 64;
-    struct qz_mount *mounts = reallocarray(reading->table->mounts, capacity, sizeof *mounts);
-    if (mounts)
-        reading->table->mounts = mounts;
-    int *parents = reallocarray(reading->parents, capacity, sizeof *parents);
-    if (parents)
-        reading->parents = parents;
-    char **options = reallocarray(reading->options, capacity, sizeof *options);
-    if (options)
-        reading->options = options;
-    if (!mounts || !parents || !options)
-        return false;
-    reading->capacity = capacity;
-    return true;
-}
-
-static int take_rows(struct reading *reading, FILE *file)
-{
-    char *line = NULL;
-    size_t capacity = 0;
-    int error = 0;
-    while (!error && getline(&line, &capacity, file) > 0) {
-        struct qz_linux_mountinfo row;
-        if (!qz_linux_mountinfo_parse(line, &row))
-            error = EBADMSG;
-        else
-            error = grow(reading) ? take_row(reading, reading->table->count, &row) : ENOMEM;
-    }
-    if (!error && ferror(file))
-        error = EIO;
-    free(line);
+    size_t count = (size_t)mnt_table_get_nents(rows);
+    reading->table->mounts = calloc(count + 1, sizeof *reading->table->mounts);
+    reading->parents = calloc(count + 1, sizeof *reading->parents);
+    reading->options = calloc(count + 1, sizeof *reading->options);
+    struct libmnt_iter *iterator = mnt_new_iter(MNT_ITER_FORWARD);
+    bool memory = reading->table->mounts && reading->parents && reading->options && iterator;
+    int error = memory ? 0 : ENOMEM;
+    struct libmnt_fs *fs = NULL;
+    for (size_t i = 0; !error && i < count && mnt_table_next_fs(rows, iterator, &fs) == 0; i++)
+        error = take_row(reading, i, fs);
+    mnt_free_iter(iterator);
     return error;
 }
 
@@ -157,11 +139,12 @@ static int mark_hidden(struct reading *reading)
 /* Reads the table; `reading` is to be forgotten also after a failure. */
 static int read_table(struct reading *reading)
 {
-    FILE *file = fopen(MOUNTINFO, "re");
-    if (!file)
-        return errno;
-    int error = take_rows(reading, file);
-    fclose(file);
+    errno = 0;
+    struct libmnt_table *rows = mnt_new_table_from_file(MOUNTINFO);
+    if (!rows)
+        return errno ? errno : ENOMEM;
+    int error = take_rows(reading, rows);
+    mnt_unref_table(rows);
     return error ? error : mark_hidden(reading);
 }
 
@@ -219,8 +202,11 @@ static bool is_mounted(int id, dev_t dev)
     size_t capacity = 0;
     bool found = false;
     while (!found && getline(&line, &capacity, file) > 0) {
-        struct qz_linux_mountinfo row;
-        found = qz_linux_mountinfo_parse(line, &row) && row.id == id && row.dev == dev;
+        int row = 0;
+        unsigned major_number = 0;
+        unsigned minor_number = 0;
+        found = sscanf(line, "%d %*d %u:%u", &row, &major_number, &minor_number) == 3 && row == id &&
+                makedev(major_number, minor_number) == dev;
     }
     free(line);
     fclose(file);

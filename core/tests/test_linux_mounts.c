@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "linux_mountinfo.h"
 #include "linux_mounts.h"
 
 #define THAW_AFTER_S 20
@@ -238,38 +237,6 @@ QZ_TEST(odd_mount_points_are_read_as_they_are) // blanks, tabs, newlines, backsl
     qz_mount_table_free(&table);
     MUST(umount(in(NAME)) == 0);
     tear_down();
-}
-
-QZ_TEST(a_row_of_mountinfo_is_taken_apart) // with any number of optional fields, and an empty source
-{
-    char line[] = "36 35 98:7 /a\\040b /mnt/c\\011\\134 ro,noatime shared:1 master:2 - ext4  rw,errors=continue\n";
-    struct qz_linux_mountinfo row;
-    CU_ASSERT_FATAL(qz_linux_mountinfo_parse(line, &row));
-    CHECK_INT(row.id, 36);
-    CHECK_INT(row.parent, 35);
-    CHECK_INT(row.dev, makedev(98, 7));
-    CHECK_STRING(row.root, "/a b");
-    CHECK_STRING(row.mount_point, "/mnt/c\t\\");
-    CHECK_STRING(row.mount_options, "ro,noatime");
-    CHECK_STRING(row.fstype, "ext4");
-    CHECK_STRING(row.source, "");
-    CHECK_STRING(row.super_options, "rw,errors=continue");
-    char none[] = "36 35 98:7 / /mnt rw\n";
-    CU_ASSERT(!qz_linux_mountinfo_parse(none, &row));
-}
-
-QZ_TEST(a_mount_option_is_found_whole) // no part of a longer one, and a comma in its value is escaped
-{
-    size_t size = 99;
-    const char *options = "errors=remount-ro,upperdir=/u\\054p,ro";
-    CHECK_STRING(qz_linux_find_option(options, "ro", &size), "");
-    CHECK_INT(size, 0);
-    CHECK_STRING(qz_linux_find_option(options, "upperdir", &size), "/u\\054p,ro");
-    CHECK_INT(size, 7);
-    char value[] = "/u\\054p";
-    CHECK_STRING(qz_linux_unescape(value), "/u,p");
-    CU_ASSERT_PTR_NULL(qz_linux_find_option(options, "upper", &size));
-    CU_ASSERT_PTR_NULL(qz_linux_find_option("", "ro", &size));
 }
 
 QZ_TEST(covered_mounts_are_hidden) // by one on the same mount point, or on a directory above; what lies on top is not
