@@ -71,7 +71,7 @@ static void tell_tree(struct side *side)
 {
     char command[512];
     snprintf(command, sizeof command,
-             "cd %s && find . -mindepth 1 -printf '%%p %%M %%n %%U:%%G %%l ' \\( -type d -printf '\\n' -o -printf '%%s\\n' \\)"
+             "cd %.96s && find . -mindepth 1 -printf '%%p %%M %%n %%U:%%G %%l ' \\( -type d -printf '\\n' -o -printf '%%s\\n' \\)"
              " | sort; find . -type f | sort | xargs -r cksum", side->root);
     FILE *output = popen(command, "re");
     size_t size = output ? fread(side->line, 1, sizeof side->line - 1, output) : 0;
@@ -111,7 +111,7 @@ static bool play(struct side *sides, uint64_t seed, int steps)
 
 static void start_side(struct side *side, const char *root)
 {
-    snprintf(side->root, sizeof side->root, "%s", root);
+    snprintf(side->root, sizeof side->root, "%.*s", (int)sizeof side->root - 1, root);
     for (int i = 0; i < ACTS_SLOTS; i++)
         side->files[i] = -1;
     chmod(root, 0777);
