@@ -162,7 +162,11 @@ static cJSON *outcome_json(const struct outcome *outcome)
     add_text(object, "left", left);
     add_text(object, "refused", outcome->refused);
     add_text(object, "broken", outcome->broken);
-    cJSON_AddNumberToObject(object, "duration_us", (double)outcome->duration_us);
+    int clean = 0;
+    for (size_t i = 0; i < outcome->snapshot_count; i++)
+        clean += outcome->snapshots[i].taken && outcome->snapshots[i].clean;
+    cJSON_AddNumberToObject(object, "snapshots", clean);
+    cJSON_AddNumberToObject(object, "longest_stall_us", (double)outcome->longest_stall_us);
     return object;
 }
 
@@ -299,10 +303,25 @@ static const cJSON *step_at(const struct played *played, int step)
     return cJSON_GetArrayItem(in(played, "steps"), step);
 }
 
+static int number_of_step(const struct played *played, int step, const char *key)
+{
+    const cJSON *number = cJSON_GetObjectItemCaseSensitive(step_at(played, step), key);
+    return cJSON_IsNumber(number) ? number->valueint : -2;
+}
+
 int played_exit(const struct played *played, int step)
 {
-    const cJSON *status = cJSON_GetObjectItemCaseSensitive(step_at(played, step), "exit");
-    return cJSON_IsNumber(status) ? status->valueint : -2;
+    return number_of_step(played, step, "exit");
+}
+
+int played_signal(const struct played *played, int step)
+{
+    return number_of_step(played, step, "signal");
+}
+
+int64_t played_number(const struct played *played, const char *key)
+{
+    return (int64_t)cJSON_GetNumberValue(in(played, key));
 }
 
 const char *played_of_step(const struct played *played, int step, const char *key)

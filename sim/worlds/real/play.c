@@ -18,7 +18,7 @@
 
 #define US_PER_S 1000000
 #define US_PER_MS 1000
-#define ORPHANS_WAIT_US 500000
+#define ORPHANS_WAIT_US 3000000
 
 /* ---- Telling ---------------------------------------------------------------------------------------------------- */
 
@@ -233,8 +233,6 @@ static bool play_step(struct play *play, size_t number)
     play->agent = NULL;
     play->agent_ended = false;
     play->orphans_until_us = 0;
-    play->step_start_us = play_now_us();
-    play_actions_begin_step(play);
     bool completed = start(play, words, output) && follow(play);
     free(words);
     step->out = take_output(output[0]);
@@ -295,8 +293,10 @@ void play_real(const struct scenario *scenario, const struct world_settings *set
     *outcome = (struct outcome){.steps = allocate(scenario->step_count, sizeof *outcome->steps)};
     play.sandbox = (struct sandbox){.scenario = scenario, .settings = settings, .fake = fake};
     bool begun = begin(&play);
-    if (begun)
+    if (begun) {
         play_volumes_begin(&play);
+        play_actions_begin(&play);
+    }
     for (size_t i = 0; begun && i < scenario->step_count; i++) {
         if (!play_step(&play, i))
             break;

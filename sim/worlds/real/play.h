@@ -64,7 +64,6 @@ struct play {
     struct stat binary; /* quiesce, as seen inside */
     int step;
     int64_t start_us; /* of the clock: the trace's zero */
-    int64_t step_start_us;
     int64_t deadline_us; /* of the scenario */
 
     struct pollfd *polled; /* rebuilt in each turn */
@@ -171,7 +170,7 @@ void play_processes_end(struct play *play);
 
 /* ---- play_actions.c --------------------------------------------------------------------------------------------- */
 
-void play_actions_begin_step(struct play *play);
+void play_actions_begin(struct play *play);
 /* Carries out what the scenario does at this line. */
 void play_actions_match(struct play *play, const struct trace_event *event, struct held *held);
 void play_actions_turn(struct play *play); /* what is due by the clock */

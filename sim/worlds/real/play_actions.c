@@ -110,14 +110,13 @@ static void carry_out_at(struct play *play, const struct scenario_action *action
     *place = due;
 }
 
-void play_actions_begin_step(struct play *play)
+void play_actions_begin(struct play *play)
 {
     const struct scenario *scenario = play->scenario;
-    if (!play->matches)
-        play->matches = allocate(scenario->action_count, sizeof *play->matches);
-    for (size_t i = 0; i < scenario->action_count && play->step == 0; i++) {
+    play->matches = allocate(scenario->action_count, sizeof *play->matches);
+    for (size_t i = 0; i < scenario->action_count; i++) {
         if (!scenario->actions[i].when)
-            carry_out_at(play, &scenario->actions[i], play->step_start_us + scenario->actions[i].after_us);
+            carry_out_at(play, &scenario->actions[i], play->start_us + scenario->actions[i].after_us);
     }
 }
 

@@ -326,11 +326,12 @@ static void look_for_leftover(struct play *play, pid_t pid, const struct play_pr
 
 void play_find_leftovers(struct play *play, const struct play_process *script)
 {
-    /* Agent and guardian adopt whatever their scripts' processes leave behind. */
+    /* Agent and guardian adopt what their scripts leave behind; else process 1 does. */
     for (const struct play_process *process = play->processes; process; process = process->next) {
         if (process->pidfd >= 0 && (process->role == TRACE_AGENT || process->role == TRACE_GUARDIAN))
             visit_tree(play, process->pid, TREE_DEPTH, look_for_leftover, script);
     }
+    visit_tree(play, play->sandbox.init, TREE_DEPTH, look_for_leftover, script);
 }
 
 void play_process_names_itself(struct play *play, struct held *held)
