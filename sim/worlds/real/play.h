@@ -104,8 +104,9 @@ void play_take_call(struct play *play, int listener);
 
 /* ---- play_mounts.c ---------------------------------------------------------------------------------------------- */
 
-/* If the call opens a table of mounts, opens one in which fake filesystems have the scenario's types. Returns the
- * descriptor, or -1: it opens something else. */
+/* Does the call open a table of mounts? */
+bool play_opens_mounts(const struct gate_call *call);
+/* Opens the table that it opens, but with the scenario's types for fake filesystems. Returns the descriptor, or -1. */
 int play_open_mounts(struct play *play, const struct held *held);
 
 /* ---- play_volumes.c --------------------------------------------------------------------------------------------- */

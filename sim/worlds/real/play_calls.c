@@ -69,10 +69,14 @@ static void on_exit_group(struct play *play, struct held *held)
     held_let_go(play, held);
 }
 
+static bool gives_a_name(const struct gate_call *call)
+{
+    return call->arguments[0] == PR_SET_NAME;
+}
+
 static void on_prctl(struct play *play, struct held *held)
 {
-    if (held->call.arguments[0] == PR_SET_NAME)
-        play_process_names_itself(play, held);
+    play_process_names_itself(play, held);
     held_let_go(play, held);
 }
 
@@ -161,19 +165,21 @@ static void on_openat(struct play *play, struct held *held)
 
 /* ---- Which is which --------------------------------------------------------------------------------------------- */
 
-/* Each handler lets go of the call, or answers it. */
+/* `concerns`: false: it goes on, and nothing is looked at for it (there are hundreds of opens); NULL: always true.
+ * `take` lets go of the call, or answers it. */
 static const struct gated {
     int call;
     bool only_fake;
+    bool (*concerns)(const struct gate_call *call);
     void (*take)(struct play *play, struct held *held);
 } GATED[] = {
-    {SYS_execve, false, on_execve},
-    {SYS_execveat, false, on_execveat},
-    {SYS_exit_group, false, on_exit_group},
-    {SYS_prctl, false, on_prctl},
-    {SYS_syncfs, false, on_syncfs},
-    {SYS_openat, true, on_openat},
-    {SYS_ioctl, false, on_ioctl}, /* FIFREEZE and FITHAW: the gate's own */
+    {SYS_execve, false, NULL, on_execve},
+    {SYS_execveat, false, NULL, on_execveat},
+    {SYS_exit_group, false, NULL, on_exit_group},
+    {SYS_prctl, false, gives_a_name, on_prctl},
+    {SYS_syncfs, false, NULL, on_syncfs},
+    {SYS_openat, true, play_opens_mounts, on_openat},
+    {SYS_ioctl, false, NULL, on_ioctl}, /* FIFREEZE and FITHAW: the gate's own */
 };
 
 size_t play_gated_calls(bool fake, int *calls)
@@ -191,15 +197,16 @@ void play_take_call(struct play *play, int listener)
     struct gate_call call;
     if (gate_next(listener, &call) != 0)
         return;
+    const struct gated *gated = GATED;
+    while (gated->call != call.call)
+        gated++;
+    if (gated->concerns && !gated->concerns(&call)) {
+        gate_continue(listener, &call);
+        return;
+    }
     struct held *held = allocate(1, sizeof *held);
     *held = (struct held){.call = call, .listener = listener, .holds = 1, .go_on = let_continue};
     /* A thread that is the only one of its process has its number. */
     held->process = play_process_find(play, call.pid) ? call.pid : gate_process(&call);
-    for (size_t i = 0; i < sizeof GATED / sizeof GATED[0]; i++) {
-        if (GATED[i].call == call.call) {
-            GATED[i].take(play, held);
-            return;
-        }
-    }
-    held_let_go(play, held);
+    gated->take(play, held);
 }
