@@ -28,7 +28,6 @@ static void end(struct server *server, struct operation *operation, int error)
     else if (operation->kind == OP_THAW && !error)
         freezer->state = THAWED;
     records_end(server, record, operation, error);
-    server->turns.wake = true;
     freezer->under_way = NULL;
     requests_finish(server, operation->asker, error, NULL);
     operation_free(operation);

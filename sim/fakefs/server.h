@@ -55,7 +55,6 @@ bool rules_shorten_reads(const struct server *server, const char *path);
 /* Operations put aside, in the order in which they were. */
 struct turns {
     struct operation *first;
-    bool wake; /* something changed that some of them may wait for */
 };
 
 void turn_take(struct server *server, struct operation *operation); /* one that has arrived */

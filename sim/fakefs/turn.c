@@ -67,20 +67,16 @@ static struct operation *take_ready(struct server *server)
 
 void turn_go_on(struct server *server)
 {
-    do {
-        server->turns.wake = false;
-        struct operation *ready = take_ready(server);
-        while (ready) {
-            struct operation *operation = ready;
-            ready = ready->next;
-            if (!operation->request)
-                freeze_go_on(server, operation);
-            else if (waits_for_thaw(server, operation)) /* a freeze came between */
-                append(&server->turns, operation);
-            else
-                finish(server, operation);
-        }
-    } while (server->turns.wake);
+    for (struct operation *ready = take_ready(server); ready;) {
+        struct operation *operation = ready;
+        ready = ready->next;
+        if (!operation->request)
+            freeze_go_on(server, operation);
+        else if (waits_for_thaw(server, operation)) /* a freeze came between */
+            append(&server->turns, operation);
+        else
+            finish(server, operation);
+    }
 }
 
 int64_t turn_next_us(const struct server *server)
@@ -103,7 +99,6 @@ int64_t turn_release(struct server *server, enum rule_for for_what, enum operati
         operation->until_us = 0;
         released++;
     }
-    server->turns.wake = true;
     return released;
 }
 

@@ -130,6 +130,14 @@ static void do_fsync(struct side *side, const struct step *step)
     result(side, fsync(side->files[step->slot]));
 }
 
+/* What the kernel has cached of the file is given up: it is read from the filesystem again. */
+static void do_forget(struct side *side, const struct step *step)
+{
+    int file = side->files[step->slot];
+    if (file >= 0 && fsync(file) == 0)
+        posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /* A byte stored into a mapping, where the file is long enough. */
 static void do_map(struct side *side, const struct step *step)
 {
@@ -318,6 +326,7 @@ const struct act ACTS[] = {
     {"ftruncate", do_ftruncate, NULL},
     {"fallocate", do_fallocate, ONE_OF(0, FALLOC_FL_KEEP_SIZE, PUNCH, PUNCH)},
     {"fsync", do_fsync, NULL},
+    {"forget", do_forget, NULL},
     {"map", do_map, NULL},
     {"copy range", do_copy_range, NULL},
     {"mkdir", do_mkdir, NULL},

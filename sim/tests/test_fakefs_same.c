@@ -66,13 +66,14 @@ static struct step draw_step(void)
 
 /* ---- The comparison ---------------------------------------------------------------------------------------------- */
 
-/* The whole tree, in words. */
+/* The whole tree, in words; contents as the filesystem has them, not the cache. */
 static void tell_tree(struct side *side)
 {
     char command[512];
     snprintf(command, sizeof command,
              "cd %.96s && find . -mindepth 1 -printf '%%p %%M %%n %%U:%%G %%l ' \\( -type d -printf '\\n' -o -printf '%%s\\n' \\)"
-             " | sort; find . -type f | sort | xargs -r cksum", side->root);
+             " | sort; for f in $(find . -type f | sort); do"
+             " dd of=$f oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null; cksum $f; done", side->root);
     FILE *output = popen(command, "re");
     size_t size = output ? fread(side->line, 1, sizeof side->line - 1, output) : 0;
     side->line[size] = '\0';
