@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define RETRY_US 5000 /* between looks at a freeze that a lost peer has under way */
+#define LAST_THAW_US QZ_US_PER_S /* what the last thaw of such a freeze is given before we give up */
 
 size_t qz_hold_size(size_t count)
 {
@@ -126,8 +127,8 @@ static void thaw_volume(struct qz_freezer *freezer, int slot)
     /* Asked before: what comes between a FITHAW that finds nothing frozen and the question is not to be missed. */
     if (freezer->inherited && volume->may_freeze && freezer->os->ops->peer_gone(freezer->os))
         volume->may_freeze = false;
+    volume->state = QZ_HOLD_THAWING_NOW; /* before it is begun: who sleeps in between must not write it later */
     start(freezer, slot, QZ_VOLUME_THAW);
-    volume->state = QZ_HOLD_THAWING_NOW;
 }
 
 /* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well, since nobody knows how
@@ -282,8 +283,8 @@ static bool level_done(const struct qz_freezer *freezer, int64_t now_us)
             !level_in_state(freezer->hold, freezer->level, QZ_HOLD_THAWING_NOW));
 }
 
-/* Until when a FIFREEZE of our own is waited for while we thaw, so that everything is thawed when the hold is over: it has
- * the time that it would have had, and a moment. */
+/* Until when a FIFREEZE of our own is waited for while we thaw, so that everything is thawed when the hold is over: it
+ * has the time that it would have had, and a moment. */
 static int64_t freeze_awaited_until(const struct qz_hold *hold)
 {
     int64_t due_us = qz_hold_freezing_deadline(hold), moment_us = hold->thaw_begin_us + QZ_THAW_LEVEL_WAIT_US;
@@ -294,16 +295,21 @@ static int64_t freeze_awaited_until(const struct qz_hold *hold)
 static bool freeze_awaited(const struct qz_freezer *freezer, int64_t now_us)
 {
     return qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) &&
-           (freezer->inherited || now_us < freeze_awaited_until(freezer->hold));
+           (freezer->inherited ? freezer->level_wait_us != QZ_NEVER : now_us < freeze_awaited_until(freezer->hold));
 }
 
-/* Looks again at what the peer may still freeze; now and then, and not while we sleep, which costs it no time. */
+/* Looks again at what the peer may still freeze; now and then, until there is no time left to thaw it in. What we sleep
+ * costs it no time. */
 static void look_again(struct qz_freezer *freezer, int64_t now_us)
 {
-    if (!freezer->inherited || now_us < freezer->level_wait_us)
+    if (!freezer->inherited || !qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) || now_us < freezer->level_wait_us)
         return;
     freezer->give_up_us += now_us - freezer->level_wait_us;
-    for (int level = freezer->hold->levels - 1; level >= 0 && now_us < freezer->give_up_us; level--)
+    if (now_us >= freezer->give_up_us - LAST_THAW_US) {
+        freezer->level_wait_us = QZ_NEVER;
+        return;
+    }
+    for (int level = freezer->hold->levels - 1; level >= 0; level--)
         thaw_level(freezer, level, now_us - QZ_THAW_LEVEL_WAIT_US + RETRY_US);
 }
 
@@ -352,7 +358,7 @@ static int64_t sooner(int64_t a_us, int64_t b_us)
 
 static int64_t thawing_deadline(const struct qz_freezer *freezer)
 {
-    if (freezer->level > 0 || freezer->inherited)
+    if (freezer->level > 0 || (freezer->inherited && qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW)))
         return sooner(freezer->level_wait_us, freezer->give_up_us);
     bool awaited = freeze_awaited(freezer, freezer->os->ops->now_us(freezer->os));
     return awaited ? sooner(freeze_awaited_until(freezer->hold), freezer->give_up_us) : freezer->give_up_us;

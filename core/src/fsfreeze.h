@@ -101,7 +101,7 @@ struct qz_freezer {
     enum qz_driver self;
     bool inherited;        /* the peer drove before: what it had under way may still take effect */
     int level;             /* being frozen or thawed */
-    int64_t level_wait_us; /* THAWING: go on to the next level then */
+    int64_t level_wait_us; /* THAWING: go on to the next level then, or, after the last one, look again */
     int64_t give_up_us;    /* THAWING: call the rest failed then */
 };
 

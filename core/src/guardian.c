@@ -8,7 +8,14 @@
 /* How long a new guardian is waited for. */
 #define READY_WAIT_US (10 * QZ_US_PER_S)
 
-enum tell { TELL_READY = 'r', TELL_FREEZE = 'f', TELL_THAW = 't', TELL_PING = 'p', TELL_HEARD = 'h', TELL_CHANGED = 'c' };
+enum tell {
+    TELL_READY = 'r',
+    TELL_FREEZE = 'f',
+    TELL_THAW = 't',
+    TELL_PING = 'p',
+    TELL_HEARD = 'h',   /* and done: the guardian's answer to each of these */
+    TELL_CHANGED = 'c', /* the hold is in another phase */
+};
 
 /* ---- The guardian process --------------------------------------------------------------------------------------- */
 
@@ -198,7 +205,7 @@ bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
     return hold && !held(guard);
 }
 
-/* When the guardian goes on to the next phase; 0: it should have by now, or nobody can say, and is asked now and then. */
+/* When the guardian goes on to the next phase; 0: it should have by now, or nobody can say, so it is asked at times. */
 static int64_t due(const struct qz_guard *guard, int64_t now_us)
 {
     const struct qz_hold *hold = guard->hold;
@@ -269,13 +276,27 @@ static void await(struct qz_guard *guard, enum qz_hold_phase phase)
     }
 }
 
+/* Waits until the hold is over. If something may then freeze still, which the guardian waits for, its loss is not to go
+ * unnoticed before the volumes are given up. */
+static void await_over(struct qz_guard *guard)
+{
+    struct qz_os *os = guard->os;
+    struct qz_event event = {.kind = QZ_EVENT_MESSAGE};
+    await(guard, QZ_HOLD_OVER);
+    while (qz_hold_owes(guard->hold) && event.kind != QZ_EVENT_TIMEOUT) {
+        os->ops->wait(os, os->ops->now_us(os), &event);
+        qz_guard_note(guard, &event);
+        await(guard, QZ_HOLD_OVER);
+    }
+}
+
 bool qz_guard_freeze(struct qz_guard *guard)
 {
     tell(guard, TELL_FREEZE);
     await(guard, QZ_HOLD_HELD);
     if (held(guard))
         return true;
-    await(guard, QZ_HOLD_OVER);
+    await_over(guard);
     return false;
 }
 
@@ -283,7 +304,7 @@ void qz_guard_thaw(struct qz_guard *guard)
 {
     if (held(guard))
         tell(guard, TELL_THAW);
-    await(guard, QZ_HOLD_OVER);
+    await_over(guard);
 }
 
 void qz_guard_end(struct qz_guard *guard)

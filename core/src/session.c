@@ -170,7 +170,7 @@ static void follow_through(struct qz_session *session)
     if (!held)
         qz_session_end_hold(session);
     bool alone = !session->options->scripts && !held; /* `quiesce freeze` that froze nothing has nothing to hold */
-    if (ready && !alone && !session->facts.interrupted && qz_verdict_may_snapshot(&session->facts)) {
+    if (ready && !alone && qz_verdict_may_snapshot(&session->facts)) {
         struct qz_verdict_facts if_lost = session->facts;
         if_lost.freeze = QZ_FREEZE_LOST;
         bool go_on = session->options->scripts && qz_verdict_may_snapshot(&if_lost);

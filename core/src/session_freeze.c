@@ -161,7 +161,8 @@ static void collect(struct qz_session *session)
     if (!explained && early)
         qz_session_add_error(session, QZ_E_FREEZE_LOST, QZ_PHASE_FREEZE, early);
     else if (!explained && hold->cause == QZ_CAUSE_TIMEOUT)
-        qz_session_add_error(session, QZ_E_FS_FREEZE_TIMEOUT, QZ_PHASE_FREEZE, "freezing did not finish in --freeze-timeout");
+        qz_session_add_error(session, QZ_E_FS_FREEZE_TIMEOUT, QZ_PHASE_FREEZE,
+                             "freezing did not finish in --freeze-timeout");
 }
 
 void qz_session_note_thawed(void *argument)
@@ -189,7 +190,7 @@ void qz_session_end_hold(struct qz_session *session)
     session->last_hold = guard->hold;
     guard->hold = NULL;
     if (!guard->present)
-        qz_guard_start(guard); /* nothing is frozen any more, but post-scripts are owed; if it fails, we are on our own */
+        qz_guard_start(guard); /* for the post-scripts that are owed; if it fails, we are on our own */
     if (guard->signal_number)
         session->signal_number = guard->signal_number;
     qz_session_journal(session, false);

@@ -17,7 +17,7 @@ struct qz_progress {
     atomic_int pre[QZ_PLUGINS_MAX]; /* enum qz_script_progress */
     atomic_int post[QZ_PLUGINS_MAX];
     atomic_int snapshot;
-    atomic_bool inherited; /* a guardian does what the dead agent owed: while one takes the place of another, both learn */
+    atomic_bool inherited; /* by a guardian, after the agent's death, of which two may learn (os.h, guard) */
 };
 
 struct qz_session {

@@ -87,3 +87,26 @@ const char *freezes_claim(const struct run *run)
     snprintf(claim, sizeof claim, "%s/%s", consistency ? consistency : "(no result)", code ? code : "(no code)");
     return claim;
 }
+
+const int64_t freezes_moments[FREEZES_MOMENTS] = {FREEZES_IN_PRE,  FREEZES_IN_FLUSH, FREEZES_IN_FREEZE,
+                                                  FREEZES_IN_HOLD, FREEZES_IN_THAW,  FREEZES_IN_POST};
+
+struct run *freezes_slow_run(void)
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_PRE, {.run_us = RUN_SECOND});
+    RUN_SCRIPT(run, RUN_POST, {.run_us = RUN_SECOND});
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = RUN_SECOND});
+    for (unsigned n = 1; n <= 2; n++)
+        FREEZES_BEHAVE(run, n, .sync_us = RUN_SECOND, .freeze_us = RUN_SECOND, .thaw_us = RUN_SECOND);
+    return run;
+}
+
+void freezes_check_left_nothing(struct run *run, bool post)
+{
+    CHECK_INT(run->end, VIRTUAL_OVER);
+    CHECK_INT(virtual_frozen_count(run->world), 0);
+    CHECK_INT(virtual_alive(run->world), 0);
+    CHECK_STRING(virtual_journal(run->world), "");
+    CU_ASSERT(!post || virtual_starts_of(run->world, RUN_POST) >= 1);
+}

@@ -31,4 +31,22 @@ size_t freezes_thaws_begun(const struct run *run, int slot);
 /* Consistency and code of the result as one word: "crash/FreezeLost". */
 const char *freezes_claim(const struct run *run);
 
+/* A machine on which each phase of a run takes a second: pre-script, flush, freeze, snapshot, thaw, post-script. Two
+ * volumes on disks of their own. And the moments in the middle of each phase. */
+struct run *freezes_slow_run(void);
+
+#define FREEZES_IN_PRE (RUN_SECOND / 2)
+#define FREEZES_IN_FLUSH (RUN_SECOND + RUN_SECOND / 2)
+#define FREEZES_IN_FREEZE (2 * RUN_SECOND + RUN_SECOND / 2)
+#define FREEZES_IN_HOLD (3 * RUN_SECOND + RUN_SECOND / 2)
+#define FREEZES_IN_THAW (4 * RUN_SECOND + RUN_SECOND / 2)
+#define FREEZES_IN_POST (5 * RUN_SECOND + RUN_SECOND / 2)
+
+enum { FREEZES_MOMENTS = 6 };
+extern const int64_t freezes_moments[FREEZES_MOMENTS];
+
+/* What is true at the end of a run, whatever befell: nothing is frozen, nothing runs, no journal is left; and (`post`)
+ * a post-script has been run. */
+void freezes_check_left_nothing(struct run *run, bool post);
+
 #endif

@@ -1,129 +1,8 @@
-#include "oracle.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WAITED_US (10 * RUN_SECOND)
-
-/* What is read out of a trace, once. */
-struct digest {
-    const struct virtual_entry *trace;
-    size_t count;
-    size_t snapshot_start; /* places in the trace; `count`: did not happen */
-    size_t snapshot_end;
-    bool held_only; /* the snapshot was somebody else's */
-    bool snapshot_succeeded;
-    bool pre_started;
-    bool pre_succeeded; /* the last one that was started */
-    bool post_tried;
-    bool post_succeeded;
-    bool agent_killed;
-    bool guardian_killed;
-    bool hangs;     /* an operation on a volume never returned */
-    bool abandoned; /* a killed process's FIFREEZE took effect when nobody waited for it any more */
-    bool left; /* somebody is stopped for ever, or waits for what never returns */
-};
-
-static bool by_us(const struct virtual_entry *entry)
-{
-    return entry->role != VIRTUAL_WORLD;
-}
-
-static bool is_about(const struct virtual_entry *entry, enum virtual_op what, const char *path)
-{
-    return entry->what == what && entry->text && strcmp(entry->text, path) == 0;
-}
-
-static void read_scripts(struct digest *digest, const struct virtual_entry *entry, size_t place)
-{
-    bool succeeded = entry->detail == 0;
-    if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_SNAP) && entry->result == 0) {
-        digest->snapshot_start = place;
-        digest->snapshot_end = digest->count;
-        digest->snapshot_succeeded = false;
-    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_SNAP)) {
-        digest->snapshot_end = place;
-        digest->snapshot_succeeded = succeeded;
-    } else if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_PRE)) {
-        digest->pre_succeeded = false;
-        if (entry->result == 0) {
-            digest->pre_started = true;
-            digest->post_tried = false;
-        }
-    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_PRE)) {
-        digest->pre_succeeded = succeeded;
-    } else if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_POST)) {
-        digest->post_tried = true;
-        digest->post_succeeded = false;
-    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_POST)) {
-        digest->post_succeeded = succeeded;
-    }
-}
-
-/* With --hold the snapshot is the time from when all was frozen. */
-static void read_hold(struct digest *digest, int64_t hold_us)
-{
-    size_t place = digest->count;
-    for (size_t i = 0; i < digest->count; i++)
-        if (digest->trace[i].what == VIRTUAL_DID_FROZEN && by_us(&digest->trace[i]))
-            place = i;
-    digest->held_only = true;
-    digest->snapshot_start = place;
-    while (place < digest->count && digest->trace[place].at_us < digest->trace[digest->snapshot_start].at_us + hold_us)
-        place++;
-    digest->snapshot_end = place;
-    digest->snapshot_succeeded = place < digest->count;
-}
-
-/* A FIFREEZE that was under way when its process was killed is waited for by the other one, for so long, sleep included.
- * What comes later, or is frozen late by a guardian that is killed before it has thawed it, is for `quiesce thaw`. */
-static bool is_abandoned(const struct digest *digest, size_t place)
-{
-    const struct virtual_entry *frozen = &digest->trace[place];
-    size_t closed = digest->count, killed = digest->count;
-    bool slept = false;
-    for (size_t i = 0; i < digest->count; i++) {
-        const struct virtual_entry *entry = &digest->trace[i];
-        if (entry->what == VIRTUAL_OP_VOLUMES_CLOSE && entry->role == VIRTUAL_AGENT && i < closed && closed == digest->count)
-            closed = i;
-        if (entry->what == VIRTUAL_DID_KILLED && entry->role == frozen->role && entry->ordinal == frozen->ordinal)
-            killed = i;
-        bool stops = entry->what == VIRTUAL_DID_STOPPED || entry->what == VIRTUAL_DID_DELAYED;
-        slept = slept || (stops && entry->role == VIRTUAL_AGENT && i > killed);
-        bool seen = entry->what == VIRTUAL_OP_WAIT && entry->role == VIRTUAL_AGENT &&
-                    entry->result == QZ_EVENT_PEER_LOST && i > killed;
-        if (seen && i < closed)
-            closed = digest->count + 1; /* it waits */
-    }
-    if (closed > digest->count)
-        return slept || frozen->at_us > digest->trace[killed].at_us + WAITED_US;
-    return killed < digest->count && closed < digest->count && (place > killed || closed < place);
-}
-
-static struct digest read_trace(const struct run *run, const struct oracle_terms *terms)
-{
-    struct digest digest = {0};
-    digest.trace = virtual_trace(run->world, &digest.count);
-    digest.snapshot_start = digest.snapshot_end = digest.count;
-    digest.left = run->end != VIRTUAL_OVER;
-    int under_way = 0;
-    for (size_t i = 0; i < digest.count; i++) {
-        const struct virtual_entry *entry = &digest.trace[i];
-        read_scripts(&digest, entry, i);
-        if (entry->what == VIRTUAL_DID_KILLED) {
-            digest.agent_killed = digest.agent_killed || entry->role == VIRTUAL_AGENT;
-            digest.guardian_killed = digest.guardian_killed || entry->role == VIRTUAL_GUARDIAN;
-        }
-        if (entry->what == VIRTUAL_DID_FROZEN)
-            digest.abandoned = digest.abandoned || is_abandoned(&digest, i);
-        under_way += entry->what == VIRTUAL_OP_VOLUME_START ? 1 : entry->what == VIRTUAL_DID_OPERATION_ENDS ? -1 : 0;
-    }
-    digest.hangs = under_way > 0;
-    if (terms->hold_us > 0)
-        read_hold(&digest, terms->hold_us);
-    return digest;
-}
+#include "oracle_digest.h"
 
 /* ---- Who can act ------------------------------------------------------------------------------------------------- */
 
@@ -211,117 +90,9 @@ static const char *judge_durations(const struct digest *digest, const struct ora
     int64_t limit_us = terms->hold_limit_us + terms->thaw_slack_us + ORACLE_MARGIN_US;
     for (size_t i = 0; i < digest->count && !terms->thaw_fails; i++) {
         const struct virtual_entry *entry = &digest->trace[i];
-        if (entry->what == VIRTUAL_DID_FROZEN && by_us(entry) && !is_abandoned(digest, i) && frozen_in_our_hands_us(digest, i, end_us) > limit_us)
+        bool ours = entry->what == VIRTUAL_DID_FROZEN && digest_by_us(entry) && !digest_is_abandoned(digest, i);
+        if (ours && frozen_in_our_hands_us(digest, i, end_us) > limit_us)
             return "a volume was frozen longer than the hold limit and its margin";
-    }
-    return NULL;
-}
-
-/* The volume that a slot of the first run means; 0: none. */
-static dev_t dev_of_slot(const struct digest *digest, int slot, size_t before)
-{
-    for (size_t i = before; i-- > 0;) {
-        const struct virtual_entry *entry = &digest->trace[i];
-        if (entry->what == VIRTUAL_OP_VOLUME_OPEN && entry->slot == slot && entry->result == 0)
-            return (dev_t)entry->value;
-    }
-    return 0;
-}
-
-static bool same_process(const struct virtual_entry *a, const struct virtual_entry *b)
-{
-    return a->role == b->role && a->ordinal == b->ordinal;
-}
-
-/* Does the process that made this entry make another one before `before`, other than being killed or stopped? */
-static bool goes_on(const struct digest *digest, size_t place, size_t before)
-{
-    for (size_t i = place + 1; i < before; i++) {
-        const struct virtual_entry *entry = &digest->trace[i];
-        if (same_process(entry, &digest->trace[place]) && entry->what != VIRTUAL_DID_OPERATION_ENDS)
-            return entry->what != VIRTUAL_DID_KILLED && entry->what != VIRTUAL_DID_STOPPED;
-    }
-    return true;
-}
-
-/* Had another process, which made the entry at `first`, a flush, begun to freeze or thaw this slot before `before`, or
- * been about to, and not noted what came of it? */
-static bool leaves_unknown(const struct digest *digest, size_t first, size_t before)
-{
-    const struct virtual_entry *flush = &digest->trace[first];
-    int begun = 0, noted = 0;
-    for (size_t i = first; i < before; i++) {
-        const struct virtual_entry *entry = &digest->trace[i];
-        if (!same_process(entry, flush) || entry->slot != flush->slot)
-            continue;
-        begun += entry->what == VIRTUAL_OP_VOLUME_START;
-        noted += entry->what == VIRTUAL_OP_WAIT && entry->result == QZ_EVENT_VOLUME && goes_on(digest, i, before);
-    }
-    return begun == 1 || noted < begun;
-}
-
-/* Can nobody know whose freeze it is that `thawer` thaws? A process that is killed or stopped between FIFREEZE and noting
- * what came of it leaves it open whether a freeze is its own. */
-static bool is_unknown(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
-{
-    for (size_t i = 0; i < place; i++) {
-        const struct virtual_entry *entry = &digest->trace[i];
-        if (entry->what == VIRTUAL_OP_VOLUME_START && entry->value == QZ_VOLUME_SYNC && !same_process(entry, thawer) &&
-            dev_of_slot(digest, entry->slot, i) == dev && leaves_unknown(digest, i, place))
-            return true;
-    }
-    return false;
-}
-
-/* Was this process held up between deciding to thaw this slot, and thawing it? */
-static bool was_held_up(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
-{
-    const struct virtual_entry *before = NULL, *last = NULL;
-    for (size_t i = 0; i < place; i++) {
-        const struct virtual_entry *entry = &digest->trace[i];
-        if (!same_process(entry, thawer))
-            continue;
-        if (entry->what == VIRTUAL_OP_VOLUME_START && entry->value == QZ_VOLUME_THAW &&
-            dev_of_slot(digest, entry->slot, i) == dev)
-            last = before;
-        before = entry;
-    }
-    return last && (last->what == VIRTUAL_DID_CONTINUED || last->what == VIRTUAL_DID_DELAYED);
-}
-
-/* Where the thaw of this volume that took effect at `place` was begun. */
-static size_t begun_at(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
-{
-    for (size_t i = place; i-- > 0;) {
-        const struct virtual_entry *entry = &digest->trace[i];
-        if (same_process(entry, thawer) && entry->what == VIRTUAL_OP_VOLUME_START && entry->value == QZ_VOLUME_THAW &&
-            dev_of_slot(digest, entry->slot, i) == dev)
-            return i;
-    }
-    return place;
-}
-
-static bool is_excused(const struct digest *digest, dev_t dev, size_t place)
-{
-    const struct virtual_entry *thawed = &digest->trace[place];
-    return is_unknown(digest, thawed, dev, begun_at(digest, thawed, dev, place)) ||
-           was_held_up(digest, thawed, dev, place);
-}
-
-static const char *judge_foreign(const struct digest *digest)
-{
-    enum virtual_role owner[ORACLE_VOLUMES_MAX + 1] = {0};
-    for (size_t i = 0; i < digest->count; i++) {
-        const struct virtual_entry *entry = &digest->trace[i];
-        for (unsigned n = 1; n <= ORACLE_VOLUMES_MAX; n++) {
-            if ((dev_t)entry->value != RUN_DEV(n))
-                continue;
-            bool thawed = entry->what == VIRTUAL_DID_THAWED && by_us(entry);
-            if (entry->what == VIRTUAL_DID_FROZEN)
-                owner[n] = entry->role;
-            else if (thawed && owner[n] == VIRTUAL_WORLD && !is_excused(digest, RUN_DEV(n), i))
-                return "somebody else's freeze was thawed";
-        }
     }
     return NULL;
 }
@@ -334,18 +105,24 @@ static bool writes(const struct virtual_entry *entry)
            (entry->what == VIRTUAL_OP_PRINT && entry->value == QZ_STREAM_LOG);
 }
 
-/* While anything is frozen by us nothing is written. But for what is frozen late, for a moment, when the agent has given
- * up its volumes; and what cannot be thawed, for ever. */
+static bool stands_still(const struct virtual_entry *entry)
+{
+    return entry->what == VIRTUAL_DID_STOPPED || entry->what == VIRTUAL_DID_DELAYED;
+}
+
+/* While anything is frozen by us nothing is written. But for what is frozen late, for a moment, when the agent has
+ * given up its volumes, or for longer when the guardian that waits for it sleeps; and what cannot be thawed, for ever. */
 static const char *judge_silence(const struct digest *digest, const struct oracle_terms *terms)
 {
     int frozen = 0;
-    bool closed = false;
+    bool closed = false, asleep = false;
     for (size_t i = 0; i < digest->count && !terms->thaw_fails; i++) {
         const struct virtual_entry *entry = &digest->trace[i];
         if (entry->what == VIRTUAL_OP_VOLUMES_ARM || entry->what == VIRTUAL_OP_VOLUMES_CLOSE)
             closed = entry->role == VIRTUAL_AGENT ? entry->what == VIRTUAL_OP_VOLUMES_CLOSE : closed;
+        asleep = asleep || (entry->role == VIRTUAL_GUARDIAN && stands_still(entry));
         if (entry->what == VIRTUAL_DID_FROZEN)
-            frozen += by_us(entry) && !closed;
+            frozen += digest_by_us(entry) && !closed && !digest_is_abandoned(digest, i) && !(asleep && terms->late);
         else if (entry->what == VIRTUAL_DID_THAWED)
             frozen = frozen > 0 ? frozen - 1 : 0;
         if (frozen > 0 && writes(entry))
@@ -356,7 +133,7 @@ static const char *judge_silence(const struct digest *digest, const struct oracl
 
 /* ---- The claim --------------------------------------------------------------------------------------------------- */
 
-/* Was the volume frozen by us from before the snapshot's start to after its end, and (for more than that) thawed by us? */
+/* Was the volume frozen by us from before the snapshot's start to after its end? `to_our_thaw`: and thawed by us? */
 static bool held_throughout(const struct digest *digest, dev_t dev, bool to_our_thaw)
 {
     bool frozen = false;
@@ -364,11 +141,11 @@ static bool held_throughout(const struct digest *digest, dev_t dev, bool to_our_
         const struct virtual_entry *entry = &digest->trace[i];
         bool its = (dev_t)entry->value == dev;
         if (entry->what == VIRTUAL_DID_FROZEN && its)
-            frozen = by_us(entry);
+            frozen = digest_by_us(entry);
         if (i == digest->snapshot_start && !frozen)
             return false;
         if (entry->what == VIRTUAL_DID_THAWED && its && i > digest->snapshot_start)
-            return i > digest->snapshot_end && (by_us(entry) || !to_our_thaw);
+            return i > digest->snapshot_end && (digest_by_us(entry) || !to_our_thaw);
         if (entry->what == VIRTUAL_DID_THAWED && its)
             frozen = false;
     }
@@ -448,14 +225,17 @@ static size_t frozen_by_us(const struct run *run)
 {
     size_t count = 0;
     for (unsigned n = 1; n <= ORACLE_VOLUMES_MAX; n++)
-        count += virtual_is_frozen(run->world, RUN_DEV(n)) && virtual_frozen_by(run->world, RUN_DEV(n)) != VIRTUAL_WORLD;
+        if (virtual_is_frozen(run->world, RUN_DEV(n)))
+            count += virtual_frozen_by(run->world, RUN_DEV(n)) != VIRTUAL_WORLD;
     return count;
 }
 
 /* Nobody was left: what the journal tells is found by a later `quiesce thaw`, or by the next run. */
 static const char *recover(struct run *run, enum oracle_recovery recovery)
 {
-    if (recovery == ORACLE_THAW && run_quiesce(run, "thaw") != 0)
+    if (recovery == ORACLE_THAW && run_quiesce(run, "thaw") == -1)
+        run_quiesce(run, "thaw"); /* a fault was left over for it */
+    if (recovery == ORACLE_THAW && run->status != 0)
         return "quiesce thaw failed to recover";
     if (recovery == ORACLE_NEXT_RUN && run_quiesce(run, RUN_JSON) != QZ_EXIT_APPLICATION)
         return "the next run did not come to a backup as good as any";
@@ -478,7 +258,7 @@ static const char *judge_end(struct run *run, const struct digest *digest, const
     bool both_killed = (digest->guardian_killed && digest->agent_killed) || digest->abandoned;
     if (frozen_by_us(run) > 0 && !both_killed && !terms->thaw_fails && !(digest->left && all_stopped(digest)))
         return "a volume is left frozen";
-    if (digest->pre_started && !digest->post_tried && !both_killed && !digest->left)
+    if (digest->pre_started && !digest->post_tried && !both_killed && !digest->left && !digest->unguarded)
         return "a pre-script was started, and no post-script";
     if (virtual_alive(run->world) > 0 && !both_killed && !digest->left && !terms->may_leave)
         return "a script or the snapshot command is left behind";
@@ -491,14 +271,14 @@ static const char *judge_end(struct run *run, const struct digest *digest, const
 
 const char *oracle_judge(struct run *run, const struct oracle_terms *terms)
 {
-    struct digest digest = read_trace(run, terms);
+    struct digest digest = digest_read(run, terms);
     const char *broken = virtual_violation(run->world);
     if (!broken && run->end == VIRTUAL_HANGS)
         broken = "the run hangs";
     if (!broken)
         broken = judge_durations(&digest, terms, virtual_now_us(run->world));
     if (!broken)
-        broken = judge_foreign(&digest);
+        broken = digest_judge_foreign(&digest);
     if (!broken)
         broken = judge_silence(&digest, terms);
     if (!broken && run->status != -1 && !terms->no_result)

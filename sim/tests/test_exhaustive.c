@@ -118,8 +118,15 @@ static const int *plausible_errors(const struct operation *operation)
 
 enum blow { FAILS, LATE, KILLED_BEFORE, KILLED_AFTER, STOPPED_BEFORE, STOPPED_AFTER, STOPPED_FOR_EVER, BLOWS };
 
-static const char *const blow_names[BLOWS] = {"fails",       "late",       "killed before",   "killed after", "stopped before",
-                                              "stopped after", "stopped for ever"};
+static const char *const blow_names[BLOWS] = {
+    [FAILS] = "fails",
+    [LATE] = "late",
+    [KILLED_BEFORE] = "killed before",
+    [KILLED_AFTER] = "killed after",
+    [STOPPED_BEFORE] = "stopped before",
+    [STOPPED_AFTER] = "stopped after",
+    [STOPPED_FOR_EVER] = "stopped for ever",
+};
 
 static void strike(struct virtual_world *world, const struct operation *operation, enum blow blow, int error)
 {

@@ -421,5 +421,9 @@ QZ_TEST(a_log_on_a_volume_that_stays_frozen_stops_nobody) // the post-script run
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
     CHECK_STRING(freezes_claim(run), "filesystem/ThawFailed");
     CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    for (size_t i = freezes_frozen_place(run, 1), count = 0; i < count || count == 0; i++) {
+        const struct virtual_entry *entry = &virtual_trace(run->world, &count)[i];
+        CU_ASSERT(entry->what != VIRTUAL_OP_PRINT || entry->value != QZ_STREAM_LOG);
+    }
     run_free(run);
 }

@@ -201,14 +201,17 @@ static void fail_something(struct making *making)
     static const struct {
         enum virtual_op op;
         int error;
-    } table[] = {{VIRTUAL_OP_CHILD_START, EAGAIN},  {VIRTUAL_OP_JOURNAL_WRITE, ENOSPC}, {VIRTUAL_OP_LIST_MOUNTS, ENOMEM},
-                 {VIRTUAL_OP_VOLUME_OPEN, EACCES},  {VIRTUAL_OP_VOLUMES_ARM, EAGAIN},   {VIRTUAL_OP_VOLUME_START, EIO},
-                 {VIRTUAL_OP_VOLUME_START, EBUSY},  {VIRTUAL_OP_SHARE, ENOMEM},         {VIRTUAL_OP_GUARD, EAGAIN},
-                 {VIRTUAL_OP_MAKE_DIRECTORY, EROFS}};
+    } table[] = {
+        {VIRTUAL_OP_CHILD_START, EAGAIN}, {VIRTUAL_OP_JOURNAL_WRITE, ENOSPC}, {VIRTUAL_OP_LIST_MOUNTS, ENOMEM},
+        {VIRTUAL_OP_VOLUME_OPEN, EACCES}, {VIRTUAL_OP_VOLUMES_ARM, EAGAIN},   {VIRTUAL_OP_VOLUME_START, EIO},
+        {VIRTUAL_OP_VOLUME_START, EBUSY}, {VIRTUAL_OP_SHARE, ENOMEM},         {VIRTUAL_OP_GUARD, EAGAIN},
+        {VIRTUAL_OP_MAKE_DIRECTORY, EROFS},
+    };
     size_t which = below(making, sizeof table / sizeof table[0]);
     virtual_fail(making->run->world, either(making), table[which].op, 1 + below(making, 8), table[which].error);
     making->terms.no_journal = making->terms.no_journal || table[which].op == VIRTUAL_OP_JOURNAL_WRITE;
-    making->terms.thaw_fails = making->terms.thaw_fails || table[which].op == VIRTUAL_OP_VOLUME_START; /* once too often */
+    bool once_too_often = table[which].op == VIRTUAL_OP_VOLUME_START; /* for a thaw that fails by itself, too */
+    making->terms.thaw_fails = making->terms.thaw_fails || once_too_often;
     making->terms.may_leave = true;
 }
 
@@ -280,7 +283,8 @@ static bool holds_in_world(uint64_t seed)
     if (broken) {
         fprintf(stderr, "world %" PRIu64 ": %s\n", seed, broken);
         if (getenv("QZ_TRACE"))
-            fprintf(stderr, "quiesce %s\n%s%s\n", making.words, virtual_trace_text(making.run->world), making.run->output);
+            fprintf(stderr, "quiesce %s\n%s%s\n", making.words, virtual_trace_text(making.run->world),
+                    making.run->output);
         CU_FAIL("every invariant holds");
     }
     run_free(making.run);

@@ -1,0 +1,117 @@
+/* Whose freeze was thawed by us, and could we know? */
+#include "oracle_digest.h"
+
+/* The volume that a slot of the first run means; 0: none. */
+static dev_t dev_of_slot(const struct digest *digest, int slot, size_t before)
+{
+    for (size_t i = before; i-- > 0;) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (entry->what == VIRTUAL_OP_VOLUME_OPEN && entry->slot == slot && entry->result == 0)
+            return (dev_t)entry->value;
+    }
+    return 0;
+}
+
+/* Does the process that made this entry make another one before `before`, other than being killed or stopped? */
+static bool goes_on(const struct digest *digest, size_t place, size_t before)
+{
+    for (size_t i = place + 1; i < before; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (digest_same_process(entry, &digest->trace[place]) && entry->what != VIRTUAL_DID_OPERATION_ENDS)
+            return entry->what != VIRTUAL_DID_KILLED && entry->what != VIRTUAL_DID_STOPPED;
+    }
+    return true;
+}
+
+/* Had another process, whose first operation on this slot was begun at `first`, begun to freeze or thaw it before
+ * `before`, or been about to, and not noted what came of it? */
+static bool leaves_unknown(const struct digest *digest, size_t first, size_t before)
+{
+    const struct virtual_entry *start = &digest->trace[first];
+    int begun = 0, noted = 0;
+    for (size_t i = first; i < before; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (!digest_same_process(entry, start) || entry->slot != start->slot)
+            continue;
+        begun += entry->what == VIRTUAL_OP_VOLUME_START;
+        noted += entry->what == VIRTUAL_OP_WAIT && entry->result == QZ_EVENT_VOLUME && goes_on(digest, i, before);
+    }
+    return (begun == 1 && start->value == QZ_VOLUME_SYNC) || noted < begun;
+}
+
+static bool is_first(const struct digest *digest, size_t place)
+{
+    const struct virtual_entry *start = &digest->trace[place];
+    for (size_t i = 0; i < place; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (entry->what == VIRTUAL_OP_VOLUME_START && digest_same_process(entry, start) && entry->slot == start->slot)
+            return false;
+    }
+    return true;
+}
+
+/* Can nobody know whose freeze it is that `thawer` thaws? A process that is killed or stopped between FIFREEZE and
+ * noting what came of it leaves it open whether a freeze is its own. */
+static bool is_unknown(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
+{
+    for (size_t i = 0; i < place; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (entry->what == VIRTUAL_OP_VOLUME_START && !digest_same_process(entry, thawer) &&
+            dev_of_slot(digest, entry->slot, i) == dev && is_first(digest, i) && leaves_unknown(digest, i, place))
+            return true;
+    }
+    return false;
+}
+
+/* Was this process held up between deciding to thaw this slot, and thawing it? */
+static bool was_held_up(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
+{
+    const struct virtual_entry *before = NULL, *last = NULL;
+    for (size_t i = 0; i < place; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        if (!digest_same_process(entry, thawer))
+            continue;
+        if (entry->what == VIRTUAL_OP_VOLUME_START && entry->value == QZ_VOLUME_THAW &&
+            dev_of_slot(digest, entry->slot, i) == dev)
+            last = before;
+        before = entry;
+    }
+    return last && (last->what == VIRTUAL_DID_CONTINUED || last->what == VIRTUAL_DID_DELAYED);
+}
+
+/* Where the thaw of this volume that took effect at `place` was begun. */
+static size_t begun_at(const struct digest *digest, const struct virtual_entry *thawer, dev_t dev, size_t place)
+{
+    for (size_t i = place; i-- > 0;) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        bool thaws = entry->what == VIRTUAL_OP_VOLUME_START && entry->value == QZ_VOLUME_THAW;
+        if (thaws && digest_same_process(entry, thawer) && dev_of_slot(digest, entry->slot, i) == dev)
+            return i;
+    }
+    return place;
+}
+
+static bool is_excused(const struct digest *digest, dev_t dev, size_t place)
+{
+    const struct virtual_entry *thawed = &digest->trace[place];
+    return is_unknown(digest, thawed, dev, begun_at(digest, thawed, dev, place)) ||
+           was_held_up(digest, thawed, dev, place);
+}
+
+const char *digest_judge_foreign(const struct digest *digest)
+{
+    enum virtual_role owner[ORACLE_VOLUMES_MAX + 1] = {0};
+    for (size_t i = 0; i < digest->count; i++) {
+        const struct virtual_entry *entry = &digest->trace[i];
+        for (unsigned n = 1; n <= ORACLE_VOLUMES_MAX; n++) {
+            if ((dev_t)entry->value != RUN_DEV(n))
+                continue;
+            bool thawed = entry->what == VIRTUAL_DID_THAWED && digest_by_us(entry);
+            if (entry->what == VIRTUAL_DID_FROZEN)
+                owner[n] = entry->role;
+            else if (thawed && owner[n] == VIRTUAL_WORLD && !is_excused(digest, RUN_DEV(n), i))
+                return "somebody else's freeze was thawed";
+        }
+    }
+    return NULL;
+}
