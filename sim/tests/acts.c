@@ -115,7 +115,9 @@ static void do_truncate(struct side *side, const struct step *step)
 
 static void do_ftruncate(struct side *side, const struct step *step)
 {
-    result(side, ftruncate(side->files[step->slot], step->offset));
+    struct stat stat;
+    bool same = step->flags && fstat(side->files[step->slot], &stat) == 0; /* to the size that it has */
+    result(side, ftruncate(side->files[step->slot], same ? stat.st_size : step->offset));
 }
 
 static void do_fallocate(struct side *side, const struct step *step)
@@ -323,7 +325,7 @@ const struct act ACTS[] = {
     {"write", do_write, ONE_OF(0, 1)},
     {"lseek", do_lseek, ONE_OF(SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE)},
     {"truncate", do_truncate, NULL},
-    {"ftruncate", do_ftruncate, NULL},
+    {"ftruncate", do_ftruncate, ONE_OF(0, 1)},
     {"fallocate", do_fallocate, ONE_OF(0, FALLOC_FL_KEEP_SIZE, PUNCH, PUNCH)},
     {"fsync", do_fsync, NULL},
     {"forget", do_forget, NULL},
@@ -363,4 +365,9 @@ void acts_do(struct side *side, const struct step *step)
     step->act->run(side, step);
     setfsuid(0);
     setfsgid(0);
+    struct stat stat; /* what has become of those that it was about */
+    if (side->files[step->slot] >= 0 && fstat(side->files[step->slot], &stat) == 0)
+        say_stat(side, &stat);
+    if (lstat(at(side, step->one), &stat) == 0)
+        say_stat(side, &stat);
 }
