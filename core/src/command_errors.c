@@ -1,8 +1,8 @@
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "json_write.h"
 #include "quiesce/json.h"
 #include "quote.h"
 #include "text.h"
@@ -60,32 +60,22 @@ static char *as_text(const enum qz_code *codes, size_t count)
     return qz_text_take(&text);
 }
 
-static cJSON *entry_as_json(enum qz_code code)
-{
-    cJSON *entry = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(entry, "code", qz_error_name(code)) &&
-        cJSON_AddNumberToObject(entry, "number", qz_error_number(code)) &&
-        cJSON_AddStringToObject(entry, "meaning", qz_error_meaning(code)) &&
-        cJSON_AddStringToObject(entry, "action", qz_error_action(code)))
-        return entry;
-    cJSON_Delete(entry);
-    return NULL;
-}
-
 static char *as_json(const enum qz_code *codes, size_t count)
 {
-    cJSON *root = cJSON_CreateObject();
-    cJSON *errors = cJSON_AddArrayToObject(root, "errors");
-    bool whole = errors;
-    for (size_t i = 0; whole && i < count; i++) {
-        cJSON *entry = entry_as_json(codes[i]);
-        whole = entry && cJSON_AddItemToArray(errors, entry);
+    struct qz_text text = {0};
+    qz_json_object(&text, NULL);
+    qz_json_array(&text, "errors");
+    for (size_t i = 0; i < count; i++) {
+        qz_json_object(&text, NULL);
+        qz_json_string(&text, "code", qz_error_name(codes[i]));
+        qz_json_number(&text, "number", qz_error_number(codes[i]));
+        qz_json_string(&text, "meaning", qz_error_meaning(codes[i]));
+        qz_json_string(&text, "action", qz_error_action(codes[i]));
+        qz_json_end_object(&text);
     }
-    char *printed = whole ? cJSON_PrintUnformatted(root) : NULL;
-    cJSON_Delete(root);
-    struct qz_text text = {.failed = !printed};
-    qz_text_add(&text, "%s\n", printed ? printed : "");
-    cJSON_free(printed);
+    qz_json_end_array(&text);
+    qz_json_end_object(&text);
+    qz_text_add_bytes(&text, "\n", 1);
     return qz_text_take(&text);
 }
 

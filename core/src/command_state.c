@@ -5,10 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#include <cjson/cJSON.h>
-
 #include "commands.h"
 #include "journal.h"
+#include "json_write.h"
 #include "text.h"
 
 #define THAW_WAIT_US (5 * QZ_US_PER_S) /* for a living guardian to thaw on request */
@@ -57,60 +56,49 @@ static void format_time(int64_t wall_us, char *out, size_t size)
     strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &broken_down);
 }
 
-/* The journal's strings are bytes; JSON's are UTF-8. */
-static bool add_string(cJSON *object, const char *key, const char *value)
-{
-    struct qz_text text = {0};
-    qz_text_add_utf8(&text, value, strlen(value));
-    char *clean = qz_text_take(&text);
-    bool added = clean && cJSON_AddStringToObject(object, key, clean);
-    free(clean);
-    return added;
-}
-
-static bool add_process(struct qz_os *os, cJSON *object, const char *key, const char *alive_key,
+static void add_process(struct qz_os *os, struct qz_text *text, const char *key, const char *alive_key,
                         const struct qz_process *process)
 {
-    return cJSON_AddNumberToObject(object, key, process->pid) &&
-           cJSON_AddBoolToObject(object, alive_key, os->ops->process_alive(os, process));
+    qz_json_number(text, key, process->pid);
+    qz_json_bool(text, alive_key, os->ops->process_alive(os, process));
 }
 
-static bool add_frozen(cJSON *frozen, const struct qz_journal *journal)
+static void add_frozen(struct qz_text *text, const struct qz_journal *journal)
 {
+    qz_json_array(text, "frozen");
     for (size_t i = 0; i < journal->volume_count; i++) {
         const struct qz_journal_volume *volume = &journal->volumes[i];
-        cJSON *entry = cJSON_CreateObject();
-        if (!cJSON_AddItemToArray(frozen, entry) || !add_string(entry, "mount", volume->mount) ||
-            !add_string(entry, "device", volume->device) || !add_string(entry, "fstype", volume->fstype))
-            return false;
+        qz_json_object(text, NULL);
+        qz_json_string(text, "mount", volume->mount);
+        qz_json_string(text, "device", volume->device);
+        qz_json_string(text, "fstype", volume->fstype);
+        qz_json_end_object(text);
     }
-    return true;
+    qz_json_end_array(text);
 }
 
-/* Returns false if memory is short. */
-static bool describe(struct qz_os *os, const struct qz_journal *journal, cJSON *root)
+static void add_run(struct qz_os *os, struct qz_text *text, const struct qz_journal *journal)
 {
     char since[32], until[32];
-    cJSON *frozen = cJSON_AddArrayToObject(root, "frozen");
-    if (!journal->run_id || !frozen)
-        return frozen;
     format_time(journal->since_us, since, sizeof since);
     format_time(journal->until_us, until, sizeof until);
-    return add_string(root, "run_id", journal->run_id) && add_string(root, "command", journal->command) &&
-           add_process(os, root, "agent", "agent_alive", &journal->agent) &&
-           add_process(os, root, "guardian", "guardian_alive", &journal->guardian) &&
-           add_string(root, "since", since) && add_string(root, "until", until) && add_frozen(frozen, journal);
+    qz_json_string(text, "run_id", journal->run_id);
+    qz_json_string(text, "command", journal->command);
+    add_process(os, text, "agent", "agent_alive", &journal->agent);
+    add_process(os, text, "guardian", "guardian_alive", &journal->guardian);
+    qz_json_string(text, "since", since);
+    qz_json_string(text, "until", until);
 }
 
 static int show_json(struct qz_os *os, const struct qz_journal *journal)
 {
     struct qz_text text = {0};
-    cJSON *root = cJSON_CreateObject();
-    char *printed = describe(os, journal, root) ? cJSON_PrintUnformatted(root) : NULL;
-    cJSON_Delete(root);
-    text.failed = !printed;
-    qz_text_add(&text, "%s\n", printed ? printed : "");
-    cJSON_free(printed);
+    qz_json_object(&text, NULL);
+    add_frozen(&text, journal);
+    if (journal->run_id)
+        add_run(os, &text, journal);
+    qz_json_end_object(&text);
+    qz_text_add_bytes(&text, "\n", 1);
     return show(os, &text, 0);
 }
 

@@ -9,6 +9,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "json_write.h"
 #include "quiesce/json.h"
 #include "text.h"
 #include "utf8.h"
@@ -22,7 +23,7 @@
 
 /* A mount point may hold any bytes, and JSON only UTF-8. What is none, and the backslash itself, is written as a
  * backslash and three octal digits, as /proc/mounts does. */
-static bool add_bytes(cJSON *object, const char *name, const char *bytes)
+static void add_bytes(struct qz_text *out, const char *name, const char *bytes)
 {
     struct qz_text text = {0};
     for (size_t size = strlen(bytes); size > 0;) {
@@ -37,41 +38,42 @@ static bool add_bytes(cJSON *object, const char *name, const char *bytes)
         size -= length;
     }
     char *written = qz_text_take(&text);
-    bool added = written && cJSON_AddStringToObject(object, name, written);
+    out->failed |= !written;
+    qz_json_string(out, name, written);
     free(written);
-    return added;
 }
 
-/* Numbers over INTEGER_MAX do not survive: process start times and clocks stay far below. */
-static bool add_process(cJSON *object, const char *name, const struct qz_process *process)
+/* Numbers over INTEGER_MAX would not be read back: process start times and clocks stay far below. */
+static void add_process(struct qz_text *text, const char *name, const struct qz_process *process)
 {
-    cJSON *entry = cJSON_AddObjectToObject(object, name);
-    return entry && cJSON_AddNumberToObject(entry, "pid", process->pid) &&
-           cJSON_AddNumberToObject(entry, "start_time", (double)process->start_time);
+    qz_json_object(text, name);
+    qz_json_number(text, "pid", process->pid);
+    qz_json_number(text, "start_time", (int64_t)process->start_time);
+    qz_json_end_object(text);
 }
 
-static bool add_volumes(cJSON *object, const struct qz_journal *journal)
+static void add_volumes(struct qz_text *text, const struct qz_journal *journal)
 {
-    cJSON *list = cJSON_AddArrayToObject(object, "volumes");
-    for (size_t i = 0; list && i < journal->volume_count; i++) {
+    qz_json_array(text, "volumes");
+    for (size_t i = 0; i < journal->volume_count; i++) {
         const struct qz_journal_volume *volume = &journal->volumes[i];
-        cJSON *entry = cJSON_CreateObject();
-        if (!cJSON_AddItemToArray(list, entry) || !add_bytes(entry, "mount", volume->mount) ||
-            !add_bytes(entry, "device", volume->device) || !add_bytes(entry, "fstype", volume->fstype) ||
-            !cJSON_AddNumberToObject(entry, "major", major(volume->dev)) ||
-            !cJSON_AddNumberToObject(entry, "minor", minor(volume->dev)))
-            return false;
+        qz_json_object(text, NULL);
+        add_bytes(text, "mount", volume->mount);
+        add_bytes(text, "device", volume->device);
+        add_bytes(text, "fstype", volume->fstype);
+        qz_json_number(text, "major", major(volume->dev));
+        qz_json_number(text, "minor", minor(volume->dev));
+        qz_json_end_object(text);
     }
-    return list != NULL;
+    qz_json_end_array(text);
 }
 
-static bool add_posts(cJSON *object, const struct qz_journal *journal)
+static void add_posts(struct qz_text *text, const struct qz_journal *journal)
 {
-    cJSON *list = cJSON_AddArrayToObject(object, "posts_owed");
-    for (size_t i = 0; list && i < journal->post_count; i++)
-        if (!cJSON_AddItemToArray(list, cJSON_CreateString(journal->posts_owed[i])))
-            return false;
-    return list != NULL;
+    qz_json_array(text, "posts_owed");
+    for (size_t i = 0; i < journal->post_count; i++)
+        qz_json_string(text, NULL, journal->posts_owed[i]);
+    qz_json_end_array(text);
 }
 
 int qz_journal_lock(struct qz_os *os, struct qz_error *error)
@@ -94,20 +96,22 @@ int qz_journal_lock(struct qz_os *os, struct qz_error *error)
 
 int qz_journal_write(struct qz_os *os, const struct qz_journal *journal)
 {
-    cJSON *root = cJSON_CreateObject();
-    bool complete = root && cJSON_AddStringToObject(root, "boot_id", os->ops->boot_id(os)) &&
-                    cJSON_AddStringToObject(root, "command", journal->command) &&
-                    cJSON_AddStringToObject(root, "run_id", journal->run_id) &&
-                    add_process(root, "agent", &journal->agent) && add_process(root, "guardian", &journal->guardian) &&
-                    cJSON_AddNumberToObject(root, "since_us", (double)journal->since_us) &&
-                    cJSON_AddNumberToObject(root, "until_us", (double)journal->until_us) &&
-                    add_volumes(root, journal) && add_posts(root, journal);
-    char *text = complete ? cJSON_PrintUnformatted(root) : NULL;
-    cJSON_Delete(root);
-    if (!text)
-        return ENOMEM;
-    int failed = os->ops->journal_write(os, text, strlen(text));
-    cJSON_free(text);
+    struct qz_text text = {0};
+    qz_json_object(&text, NULL);
+    qz_json_string(&text, "boot_id", os->ops->boot_id(os));
+    qz_json_string(&text, "command", journal->command);
+    qz_json_string(&text, "run_id", journal->run_id);
+    add_process(&text, "agent", &journal->agent);
+    add_process(&text, "guardian", &journal->guardian);
+    qz_json_number(&text, "since_us", journal->since_us);
+    qz_json_number(&text, "until_us", journal->until_us);
+    add_volumes(&text, journal);
+    add_posts(&text, journal);
+    qz_json_end_object(&text);
+    size_t size = text.size;
+    char *bytes = qz_text_take(&text);
+    int failed = bytes ? os->ops->journal_write(os, bytes, size) : ENOMEM;
+    free(bytes);
     return failed;
 }
 

@@ -33,9 +33,12 @@ void qz_text_add(struct qz_text *text, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int size = vsnprintf(NULL, 0, format, arguments);
-    if (size >= 0 && reserve(text, (size_t)size))
-        text->size += (size_t)vsnprintf(text->bytes + text->size, (size_t)size + 1, format, again);
+    size_t room = text->failed ? 0 : text->capacity - text->size;
+    int size = vsnprintf(room > 0 ? text->bytes + text->size : NULL, room, format, arguments);
+    if (size >= 0 && (size_t)size >= room && reserve(text, (size_t)size))
+        vsnprintf(text->bytes + text->size, (size_t)size + 1, format, again);
+    if (size >= 0 && !text->failed)
+        text->size += (size_t)size;
     va_end(again);
     va_end(arguments);
 }

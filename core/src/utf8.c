@@ -72,6 +72,10 @@ bool qz_utf8_is_control(uint32_t character)
 size_t qz_utf8_show(char shown[QZ_UTF8_SHOWN_SIZE], const char *text, size_t size)
 {
     static const char steering[] = "\n\r\t", letters[] = "nrt";
+    if (*text >= ' ' && *text <= '~') { /* nearly all that is ever shown */
+        memcpy(shown, (char[]){*text, '\0'}, 2);
+        return 1;
+    }
     uint32_t character = 0;
     size_t length = qz_utf8_decode(text, size, &character);
     const char *named = length > 0 && *text ? strchr(steering, *text) : NULL;
@@ -80,7 +84,7 @@ size_t qz_utf8_show(char shown[QZ_UTF8_SHOWN_SIZE], const char *text, size_t siz
     else if (named)
         snprintf(shown, QZ_UTF8_SHOWN_SIZE, "\\%c", letters[named - steering]);
     else if (!qz_utf8_is_control(character))
-        snprintf(shown, QZ_UTF8_SHOWN_SIZE, "%.*s", (int)length, text);
+        *(char *)mempcpy(shown, text, length) = '\0';
     else
         snprintf(shown, QZ_UTF8_SHOWN_SIZE, character < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)character & 0xffff);
     return length > 0 ? length : 1;
