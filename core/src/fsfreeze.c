@@ -1,54 +1,9 @@
 #include "fsfreeze.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #define RETRY_US 5000 /* between looks at a freeze that a lost peer has under way */
 #define LAST_THAW_US QZ_US_PER_S /* what the last thaw of such a freeze is given before we give up */
-
-size_t qz_hold_size(size_t count)
-{
-    return sizeof(struct qz_hold) + count * sizeof(struct qz_hold_volume);
-}
-
-void qz_hold_init(struct qz_hold *hold, const char *run_id, const struct qz_volume *volumes, size_t count,
-                  int64_t freeze_timeout_us, int64_t hold_limit_us)
-{
-    memset(hold, 0, qz_hold_size(count));
-    snprintf(hold->run_id, sizeof hold->run_id, "%s", run_id);
-    hold->count = (int)count;
-    hold->freeze_timeout_us = freeze_timeout_us;
-    hold->hold_limit_us = hold_limit_us;
-    hold->freeze_deadline_us = QZ_NEVER;
-    hold->hold_deadline_us = QZ_NEVER;
-    hold->thaw_begin_us = QZ_NEVER;
-    for (size_t i = 0; i < count; i++) {
-        hold->volumes[i].order = volumes[i].order;
-        if (volumes[i].order >= hold->levels)
-            hold->levels = volumes[i].order + 1;
-    }
-}
-
-bool qz_hold_any(const struct qz_hold *hold, enum qz_hold_volume_state state)
-{
-    for (int i = 0; i < hold->count; i++)
-        if (hold->volumes[i].state == (int)state)
-            return true;
-    return false;
-}
-
-int64_t qz_hold_freezing_deadline(const struct qz_hold *hold)
-{
-    int64_t freeze_us = hold->freeze_deadline_us, hold_us = hold->hold_deadline_us;
-    return freeze_us < hold_us ? freeze_us : hold_us;
-}
-
-bool qz_hold_owes(const struct qz_hold *hold)
-{
-    return qz_hold_any(hold, QZ_HOLD_FREEZING_NOW) || qz_hold_any(hold, QZ_HOLD_FROZEN) ||
-           qz_hold_any(hold, QZ_HOLD_THAWING_NOW) || qz_hold_any(hold, QZ_HOLD_THAW_FAILED);
-}
 
 void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, enum qz_driver self)
 {
@@ -94,17 +49,26 @@ static bool level_in_state(const struct qz_hold *hold, int level, enum qz_hold_v
     return false;
 }
 
+/* A round of flushing, all volumes side by side. */
+static void flush(struct qz_freezer *freezer, int64_t now_us)
+{
+    struct qz_hold *hold = freezer->hold;
+    qz_presync_begin(&freezer->presync, now_us);
+    for (int i = 0; i < hold->count && drives(freezer); i++) {
+        struct qz_hold_volume *volume = &hold->volumes[i];
+        volume->sync_under_way = true;
+        volume->sync_rounds++;
+        start(freezer, i, QZ_VOLUME_SYNC);
+    }
+}
+
 void qz_freezer_begin(struct qz_freezer *freezer)
 {
     struct qz_hold *hold = freezer->hold;
     int64_t now_us = freezer->os->ops->now_us(freezer->os);
     hold->freeze_deadline_us = now_us + hold->freeze_timeout_us;
-    if (!move(hold, QZ_HOLD_IDLE, QZ_HOLD_SYNCING))
-        return;
-    for (int i = 0; i < hold->count; i++) {
-        hold->volumes[i].sync_begin_us = now_us;
-        start(freezer, i, QZ_VOLUME_SYNC);
-    }
+    if (move(hold, QZ_HOLD_IDLE, QZ_HOLD_SYNCING))
+        flush(freezer, now_us);
 }
 
 static void freeze_level(struct qz_freezer *freezer, int level)
@@ -181,8 +145,8 @@ static void note_sync(struct qz_freezer *freezer, struct qz_hold_volume *volume,
 {
     if (!drives(freezer))
         return;
-    volume->sync_begin_us = event->begin_us;
-    volume->sync_end_us = event->end_us;
+    volume->sync_under_way = false;
+    volume->sync_us += event->end_us - event->begin_us;
     if (event->error == 0)
         return;
     volume->error = event->error;
@@ -251,7 +215,11 @@ static void advance_syncing(struct qz_freezer *freezer, int64_t now_us)
         qz_freezer_thaw(freezer, QZ_CAUSE_FAILED);
     } else if (now_us >= hold->freeze_deadline_us) {
         qz_freezer_thaw(freezer, QZ_CAUSE_TIMEOUT);
-    } else if (!any_busy(freezer)) {
+    } else if (any_busy(freezer)) {
+        return;
+    } else if (qz_presync_again(&freezer->presync, now_us, hold->freeze_timeout_us)) {
+        flush(freezer, now_us);
+    } else {
         hold->hold_deadline_us = now_us + hold->hold_limit_us;
         if (move(hold, QZ_HOLD_SYNCING, QZ_HOLD_FREEZING))
             freeze_level(freezer, 0);

@@ -61,7 +61,9 @@ struct qz_hold_volume {
     bool may_freeze;  /* FIFREEZE was begun, and nobody has seen what came of it */
     int failures;     /* of thawing */
     signed char under_way[QZ_DRIVERS]; /* 1 + enum qz_volume_op; 0: nothing */
-    int64_t sync_begin_us, sync_end_us;
+    bool sync_under_way;
+    int sync_rounds;
+    int64_t sync_us; /* all rounds that have ended */
     int64_t freeze_begin_us, freeze_end_us;
     int64_t thaw_begin_us, thaw_end_us;
 };
@@ -94,11 +96,30 @@ int64_t qz_hold_freezing_deadline(const struct qz_hold *hold);
 /* Is anything frozen by us, or may it become so? */
 bool qz_hold_owes(const struct qz_hold *hold);
 
+/* Rounds of flushing. What FIFREEZE finds dirty it flushes while writers stand still, so a further round, in which they do
+ * not, is worth its time while there is less to flush in each. */
+struct qz_presync {
+    int rounds; /* begun */
+    int64_t first_us, begin_us; /* when the first and the last one were begun */
+    int64_t before_us; /* how long the one before the last took */
+};
+
+/* A round that is over sooner leaves too little to be flushed in the freeze. */
+#define QZ_PRESYNC_WORTH_US 5000
+#define QZ_PRESYNC_ROUNDS_MAX 5
+
+void qz_presync_begin(struct qz_presync *presync, int64_t now_us);
+
+/* All volumes have been flushed: again? Only if the last round took less than half as long as the one before, and another
+ * one like it would not use up more than half of `freeze_timeout_us`. */
+bool qz_presync_again(const struct qz_presync *presync, int64_t now_us, int64_t freeze_timeout_us);
+
 /* A process's own view beside the shared one. */
 struct qz_freezer {
     struct qz_os *os;
     struct qz_hold *hold;
     enum qz_driver self;
+    struct qz_presync presync;
     bool inherited;        /* the peer drove before: what it had under way may still take effect */
     int level;             /* being frozen or thawed */
     int64_t level_wait_us; /* THAWING: go on to the next level then, or, after the last one, look again */
@@ -128,8 +149,13 @@ int64_t qz_freezer_deadline(const struct qz_freezer *freezer);
  * freezes or thaws is under way. */
 bool qz_freezer_settled(const struct qz_freezer *freezer);
 
-/* From the hold to the report: outcome, durations and error of volumes 0…count-1. Returns the window in
- * microseconds (first FIFREEZE to last FITHAW), 0 if nothing was frozen. */
-int64_t qz_hold_collect(const struct qz_hold *hold, struct qz_volume *volumes);
+/* The time in which anything was frozen. */
+struct qz_window {
+    int64_t length_us; /* first FIFREEZE to last FITHAW; 0: nothing was frozen */
+    int64_t cut_us;    /* monotonic: since when all was frozen; 0: it never was */
+};
+
+/* From the hold to the report: outcome, durations and error of volumes 0…count-1. */
+struct qz_window qz_hold_collect(const struct qz_hold *hold, struct qz_volume *volumes);
 
 #endif

@@ -50,7 +50,6 @@ static void set_error(struct qz_volume *volume, enum qz_code code, const char *c
 static void collect_error(const struct qz_hold *hold, const struct qz_hold_volume *held, struct qz_volume *volume)
 {
     enum qz_hold_cause cause = (enum qz_hold_cause)(int)hold->cause;
-    bool syncing = held->sync_begin_us > 0 && held->sync_end_us == 0;
     switch ((enum qz_hold_volume_state)held->state) {
     case QZ_HOLD_FAILED:
         volume->outcome = QZ_VOLUME_FAILED;
@@ -83,7 +82,7 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
         break;
     case QZ_HOLD_UNTOUCHED:
         volume->outcome = QZ_VOLUME_UNTOUCHED;
-        if (cause == QZ_CAUSE_TIMEOUT && syncing)
+        if (cause == QZ_CAUSE_TIMEOUT && held->sync_under_way)
             set_error(volume, QZ_E_FS_FREEZE_TIMEOUT, "flushing before the freeze did not end in the freeze timeout", NULL);
         break;
     }
@@ -91,22 +90,35 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
     volume->error.path = volume->mount;
 }
 
-int64_t qz_hold_collect(const struct qz_hold *hold, struct qz_volume *volumes)
+static void collect_times(const struct qz_hold_volume *held, struct qz_volume *volume)
 {
-    int64_t first_us = QZ_NEVER, last_us = 0;
+    bool flushed = held->sync_rounds > held->sync_under_way;
+    bool froze = held->freeze_end_us > 0 && held->state != QZ_HOLD_FAILED;
+    volume->presync_us = flushed ? held->sync_us : -1;
+    volume->presync_rounds = held->sync_rounds - held->sync_under_way;
+    volume->freeze_us = duration(held->freeze_begin_us, held->freeze_end_us);
+    volume->frozen_us = froze ? duration(held->freeze_end_us, held->thaw_end_us) : -1;
+    volume->thaw_us = duration(held->thaw_begin_us, held->thaw_end_us);
+}
+
+struct qz_window qz_hold_collect(const struct qz_hold *hold, struct qz_volume *volumes)
+{
+    int64_t first_us = QZ_NEVER, last_us = 0, all_us = 0, thaw_us = QZ_NEVER;
+    bool all = hold->count > 0;
     for (int i = 0; i < hold->count; i++) {
         const struct qz_hold_volume *held = &hold->volumes[i];
-        struct qz_volume *volume = &volumes[i];
-        collect_error(hold, held, volume);
-        volume->presync_us = duration(held->sync_begin_us, held->sync_end_us);
-        volume->freeze_us = duration(held->freeze_begin_us, held->freeze_end_us);
-        volume->thaw_us = duration(held->thaw_begin_us, held->thaw_end_us);
-        bool froze = held->freeze_end_us > 0 && held->state != QZ_HOLD_FAILED;
-        volume->frozen_us = froze ? duration(held->freeze_end_us, held->thaw_end_us) : -1;
+        collect_error(hold, held, &volumes[i]);
+        collect_times(held, &volumes[i]);
         if (held->freeze_begin_us > 0 && held->freeze_begin_us < first_us)
             first_us = held->freeze_begin_us;
         if (held->thaw_end_us > last_us)
             last_us = held->thaw_end_us;
+        if (held->freeze_end_us > all_us)
+            all_us = held->freeze_end_us;
+        if (held->thaw_begin_us > 0 && held->thaw_begin_us < thaw_us)
+            thaw_us = held->thaw_begin_us;
+        all = all && held->freeze_end_us > 0 && held->state != QZ_HOLD_FAILED;
     }
-    return last_us > 0 && first_us < last_us ? last_us - first_us : 0;
+    return (struct qz_window){.length_us = last_us > 0 && first_us < last_us ? last_us - first_us : 0,
+                              .cut_us = all && all_us <= thaw_us ? all_us : 0};
 }

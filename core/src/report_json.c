@@ -139,6 +139,7 @@ static void add_volume(struct qz_text *text, const struct qz_volume *volume)
     qz_json_string(text, "outcome", qz_volume_outcome_name(volume->outcome));
     add_text_or_null(text, "label", volume->label);
     qz_json_bool(text, "named", volume->named);
+    qz_json_number(text, "presync_rounds", volume->presync_rounds);
     bool failed = volume->error.code != QZ_E_SUCCESS;
     qz_json_string(text, "error", failed ? qz_error_name(volume->error.code) : NULL);
 }
@@ -155,6 +156,7 @@ static void add_freeze(struct qz_text *text, const struct qz_result *result)
         qz_json_end_object(text);
     }
     qz_json_end_array(text);
+    add_number_if(text, "cut_us", result->cut_us > 0, result->cut_us);
     qz_json_end_object(text);
 }
 

@@ -51,6 +51,7 @@ static struct qz_volume new_volume(const char *mount, const char *fstype, const 
                               .decision = QZ_DECISION_FREEZE,
                               .outcome = QZ_VOLUME_THAWED,
                               .presync_us = 1200,
+                              .presync_rounds = 2,
                               .freeze_us = 24000,
                               .frozen_us = 31200,
                               .thaw_us = 85};
@@ -83,6 +84,7 @@ static struct qz_result good_result(const char *command)
                                .consistency = QZ_APPLICATION,
                                .freeze_enabled = true,
                                .window_us = 55300,
+                               .cut_us = 145600,
                                .snapshot_argv = snapshot_argv};
     result.scripts = calloc(2, sizeof *result.scripts);
     add_script(&result, QZ_PHASE_PRE, PRE);
@@ -179,7 +181,7 @@ QZ_TEST(json_has_the_shape_of_the_contract) // Every object has the contract's k
     check_keys(&json, "warnings.0", "message path line column");
     check_keys(&json, "scripts.0", "plugin role path attempts");
     check_keys(&json, "scripts.0.attempts.0", "outcome exit_code signal duration_us stdout_tail stderr_tail");
-    check_keys(&json, "freeze", "enabled window_us volumes");
+    check_keys(&json, "freeze", "enabled window_us volumes cut_us");
     check_keys(&json, "freeze.volumes.0", "mount device fstype uuid decision reason order presync_us freeze_us"
                                           " frozen_us thaw_us outcome");
     check_keys(&json, "snapshot", "command outcome exit_code");
@@ -208,7 +210,9 @@ QZ_TEST(json_tells_what_happened) // The values are those of the result, in the 
     check_value(&json, "scripts.0.attempts.1.stderr_tail", "\"no database\\n\"");
     check_value(&json, "freeze.volumes.0.outcome", "\"thawed\"");
     check_value(&json, "freeze.volumes.1.frozen_us", "31200");
+    check_value(&json, "freeze.volumes.1.presync_rounds", "2");
     check_value(&json, "freeze.volumes.2.decision", "\"skip\"");
+    check_value(&json, "freeze.cut_us", "145600");
     check_value(&json, "snapshot.command", "\"snap --name 'it'\\\\''s mine'\"");
     check_value(&json, "snapshot.outcome", "\"taken\"");
     check_value(&json, "phases.1.start_us", "1200");
@@ -219,6 +223,7 @@ QZ_TEST(json_tells_what_happened) // The values are those of the result, in the 
 QZ_TEST(json_says_null_for_what_did_not_happen) // What does not apply or did not happen is null, never a made-up value.
 {
     struct qz_result result = good_result("run");
+    result.cut_us = 0;
     result.snapshot.outcome = QZ_SNAPSHOT_NOT_TAKEN;
     result.scripts[0].attempts[0].outcome = QZ_ATTEMPT_SIGNALED;
     result.scripts[0].attempts[0].status = SIGKILL;
@@ -238,6 +243,7 @@ QZ_TEST(json_says_null_for_what_did_not_happen) // What does not apply or did no
                                         "scripts.0.attempts.0.exit_code",
                                         "scripts.1.attempts.0.exit_code",
                                         "scripts.1.attempts.0.signal",
+                                        "freeze.cut_us",
                                         "freeze.volumes.2.presync_us",
                                         "freeze.volumes.2.thaw_us",
                                         "freeze.volumes.2.order",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "freezes.h"
+#include "fsfreeze.h"
 
 #define NO_CONTINUE "\"continueBackupOnFailure\": false"
 #define LIMITED "run --format json --freeze-timeout 5 --hold-limit 10 -- " RUN_SNAP
@@ -40,16 +41,72 @@ QZ_TEST(what_is_stored_on_another_freezes_before_it) // level by level, and thaw
     run_free(run);
 }
 
-QZ_TEST(all_is_flushed_before_anything_is_frozen) // each volume once, however long the slowest takes
+QZ_TEST(all_is_flushed_before_anything_is_frozen) // each volume in each round, however long the slowest takes
 {
     struct run *run = run_new(1);
     freezes_add_stored(run, 2, 1);
     FREEZES_BEHAVE(run, 1, .sync_us = 3 * RUN_SECOND);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
-    CHECK_INT(freezes_count(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_SYNC), 2);
-    size_t last_flush = freezes_place(run, VIRTUAL_DID_OPERATION_ENDS, QZ_VOLUME_SYNC, 1);
+    CHECK_INT(freezes_count(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_SYNC), 4);
+    size_t last_flush = freezes_place(run, VIRTUAL_DID_OPERATION_ENDS, QZ_VOLUME_SYNC, 3);
     CU_ASSERT(last_flush < freezes_place(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_FREEZE, 0));
     CHECK_INT(run_number(run, "freeze.volumes.1.presync_us"), 3 * RUN_SECOND);
+    run_free(run);
+}
+
+/* How many rounds of flushing a run makes whose first one takes `sync_us`, and every other one `again_us`. */
+static int64_t rounds(int64_t sync_us, int64_t again_us)
+{
+    struct run *run = run_new(2);
+    FREEZES_BEHAVE(run, 2, .sync_us = sync_us, .sync_again_us = again_us);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+    int64_t told = run_number(run, "freeze.volumes.1.presync_rounds");
+    CHECK_INT(run_number(run, "freeze.volumes.0.presync_rounds"), told);
+    CHECK_INT(freezes_count(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_SYNC), 2 * told);
+    CHECK_INT(run_number(run, "freeze.volumes.1.presync_us"), sync_us + (told - 1) * again_us);
+    run_free(run);
+    return told;
+}
+
+QZ_TEST(flushing_is_repeated_while_it_pays) // as long as a round takes long, and less than half of the one before
+{
+    CHECK_INT(rounds(QZ_PRESYNC_WORTH_US - 1, 0), 1);
+    CHECK_INT(rounds(QZ_PRESYNC_WORTH_US, 0), 2);
+    CHECK_INT(rounds(RUN_SECOND, RUN_SECOND / 2), 2);
+    CHECK_INT(rounds(RUN_SECOND, RUN_SECOND / 2 - 1), 3);
+}
+
+QZ_TEST(flushing_leaves_half_of_the_freeze_timeout) // 60 s: a round of 15 s may be followed by another one, no longer one
+{
+    CHECK_INT(rounds(15 * RUN_SECOND, 0), 2);
+    CHECK_INT(rounds(15 * RUN_SECOND + 1, 0), 1);
+}
+
+QZ_TEST(flushing_comes_to_an_end) // after five rounds, though each takes less than half of the one before
+{
+    struct qz_presync presync = {0};
+    int64_t now_us = 1, round_us = 10 * QZ_US_PER_S;
+    do {
+        qz_presync_begin(&presync, now_us);
+        now_us += round_us;
+        round_us /= 3;
+    } while (qz_presync_again(&presync, now_us, 3600 * QZ_US_PER_S));
+    CHECK_INT(presync.rounds, QZ_PRESYNC_ROUNDS_MAX);
+}
+
+QZ_TEST(the_cut_is_when_the_last_one_froze) // none, where they were not all frozen at one time
+{
+    struct run *run = run_new(1);
+    freezes_add_stored(run, 2, 1);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+    CHECK_INT(run_number(run, "freeze.cut_us"), freezes_frozen_us(run, 1));
+    CU_ASSERT(freezes_frozen_us(run, 1) > freezes_frozen_us(run, 2));
+    run_free(run);
+    run = run_new(2);
+    FREEZES_BEHAVE(run, 1, .stuck_until_us = 5 * RUN_SECOND + 20 * RUN_MS); /* the freeze timeout, and a moment */
+    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
+    CU_ASSERT(freezes_frozen_us(run, 1) > freezes_thawed_us(run, 2));
+    CU_ASSERT_TRUE(run_is_null(run, "freeze.cut_us"));
     run_free(run);
 }
 

@@ -69,7 +69,8 @@ struct qz_volume {
     int order;                   /* freeze order: 0 first; equal: side by side; thawed the other way round. -1: skipped */
     bool named;                  /* asked for with --volume */
     enum qz_volume_outcome outcome;
-    int64_t presync_us; /* durations; -1: did not happen */
+    int64_t presync_us; /* durations; -1: did not happen. All rounds of flushing */
+    int presync_rounds;
     int64_t freeze_us;
     int64_t frozen_us;
     int64_t thaw_us;
@@ -124,6 +125,7 @@ struct qz_result {
     size_t script_count;
     bool freeze_enabled;
     int64_t window_us; /* first FIFREEZE to last FITHAW; 0: nothing was frozen */
+    int64_t cut_us;    /* since the run's start: the moment from which everything was frozen; 0: it never was */
     struct qz_volume *volumes;
     size_t volume_count;
     char *const *snapshot_argv; /* borrowed; NULL: --hold, or no snapshot in this command */

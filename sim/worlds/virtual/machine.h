@@ -118,6 +118,7 @@ enum process_state {
 struct slot {
     struct superblock *superblock;
     bool busy;
+    bool flushed; /* by this process, once at least */
 };
 
 struct process {

@@ -105,6 +105,7 @@ void virtual_set_script(struct virtual_world *world, const char *path, const str
  * for all where that is 0. */
 struct virtual_volume {
     int64_t sync_us;
+    int64_t sync_again_us; /* … of every later one, which finds what was written since */
     int sync_error;
     int64_t freeze_us;
     int freeze_error;

@@ -10,6 +10,7 @@ struct operation {
     int slot;
     struct superblock *superblock;
     enum qz_volume_op op;
+    bool again; /* the process has flushed it before */
     int64_t begin_us;
     int error;
 };
@@ -179,7 +180,7 @@ static void begin(struct operation *operation)
         end_in(operation, 0);
     } else if (operation->op == QZ_VOLUME_SYNC) {
         operation->error = behaviour->sync_error;
-        end_in(operation, superblock->frozen ? 0 : behaviour->sync_us);
+        end_in(operation, superblock->frozen ? 0 : operation->again ? behaviour->sync_again_us : behaviour->sync_us);
     } else if (behaviour->thaw_passes && operation->op == QZ_VOLUME_THAW && superblock->holder &&
                superblock->holder->op == QZ_VOLUME_FREEZE) {
         operation->error = EINVAL;
@@ -308,9 +309,11 @@ void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op)
                                         .slot = slot,
                                         .superblock = place->superblock,
                                         .op = op,
+                                        .again = op == QZ_VOLUME_SYNC && place->flushed,
                                         .begin_us = world->now_us,
                                         .error = error};
         place->busy = true;
+        place->flushed = place->flushed || op == QZ_VOLUME_SYNC;
         process->operations++;
         begin_with_faults(operation);
     }
