@@ -35,9 +35,11 @@ static char *copy(const char *text)
     return strdup(text ? text : "");
 }
 
-/* Takes row `index` over from libmount. Returns 0 or ENOMEM. */
+/* Takes row `index` over from libmount. Returns 0, ENOMEM or EBADMSG: a row of another kind of table. */
 static int take_row(struct reading *reading, size_t index, struct libmnt_fs *fs)
 {
+    if (!mnt_fs_is_kernel(fs) || !mnt_fs_get_root(fs))
+        return EBADMSG;
     struct qz_mount *mount = &reading->table->mounts[index];
     *mount = (struct qz_mount){
         .id = mnt_fs_get_id(fs),
@@ -136,26 +138,52 @@ static int mark_hidden(struct reading *reading)
     return 0;
 }
 
-/* Reads the table; `reading` is to be forgotten also after a failure. */
-static int read_table(struct reading *reading)
+/* Ends the reading at a line that libmount cannot understand: it would pass over it, and nobody would know of the mount.
+ * The table's user data is where it says so: in the last line libmount forgets what is returned. */
+static int refuse_line(struct libmnt_table *rows, const char *name, int line)
 {
-    errno = 0;
-    struct libmnt_table *rows = mnt_new_table_from_file(MOUNTINFO);
+    (void)name, (void)line;
+    int *error = mnt_table_get_userdata(rows);
+    *error = EBADMSG;
+    return -EBADMSG;
+}
+
+/* Reads the table; `reading` is to be forgotten also after a failure. */
+static int read_table(struct reading *reading, FILE *file)
+{
+    struct libmnt_table *rows = mnt_new_table();
     if (!rows)
-        return errno ? errno : ENOMEM;
-    int error = take_rows(reading, rows);
+        return ENOMEM;
+    int error = 0;
+    mnt_table_set_userdata(rows, &error);
+    mnt_table_set_parser_errcb(rows, refuse_line);
+    int failed = -mnt_table_parse_stream(rows, file, MOUNTINFO);
+    error = error ? error : failed;
+    if (!error)
+        error = take_rows(reading, rows);
     mnt_unref_table(rows);
     return error ? error : mark_hidden(reading);
+}
+
+int qz_linux_parse_mounts(FILE *file, struct qz_mount_table *table)
+{
+    *table = (struct qz_mount_table){0};
+    struct reading reading = {.table = table};
+    int error = read_table(&reading, file);
+    forget(&reading);
+    if (error)
+        qz_mount_table_free(table);
+    return error;
 }
 
 int qz_linux_read_mounts(struct qz_mount_table *table)
 {
     *table = (struct qz_mount_table){0};
-    struct reading reading = {.table = table};
-    int error = read_table(&reading);
-    forget(&reading);
-    if (error)
-        qz_mount_table_free(table);
+    FILE *file = fopen(MOUNTINFO, "re");
+    if (!file)
+        return errno;
+    int error = qz_linux_parse_mounts(file, table);
+    fclose(file);
     return error;
 }
 
@@ -163,8 +191,12 @@ int qz_linux_list_mounts(struct qz_os *os, struct qz_mount_table *table)
 {
     (void)os;
     *table = (struct qz_mount_table){0};
+    FILE *file = fopen(MOUNTINFO, "re");
+    if (!file)
+        return errno;
     struct reading reading = {.table = table};
-    int error = read_table(&reading);
+    int error = read_table(&reading, file);
+    fclose(file);
     for (size_t i = 0; !error && i < table->count; i++)
         error = qz_linux_describe_devices(table, i, reading.options[i]);
     forget(&reading);

@@ -4,6 +4,8 @@
 #ifndef QUIESCE_LINUX_MOUNTS_H
 #define QUIESCE_LINUX_MOUNTS_H
 
+#include <stdio.h>
+
 #include "quiesce/os.h"
 
 /* The longest that qz_linux_recover_mount may take, not counting work of the kernel that cannot be interrupted. */
@@ -15,6 +17,9 @@ int qz_linux_list_mounts(struct qz_os *os, struct qz_mount_table *table);
 
 /* The same without uuid, label, below and disks: touches nothing but /proc. */
 int qz_linux_read_mounts(struct qz_mount_table *table);
+
+/* The same from a file that is open and reads like /proc/PID/mountinfo. EBADMSG: a line of it does not. */
+int qz_linux_parse_mounts(FILE *file, struct qz_mount_table *table);
 
 /* The id of the mount that a descriptor lies on. */
 int qz_linux_mount_id(int fd, int *id);
