@@ -40,17 +40,25 @@ static bool read_combination(struct reader *reader, const char *root, struct sce
            scenario_build(reader, root, given, scenario);
 }
 
+/* Room for one more behind `count`: there is always as much as the next power of two says. */
+static void make_room(struct scenario_set *set, size_t count)
+{
+    if ((count & (count - 1)) != 0)
+        return;
+    struct scenario *items = realloc(set->items, (count ? count * 2 : 1) * sizeof *items);
+    if (!items)
+        scenario_no_memory();
+    set->items = items;
+}
+
 /* All combinations, added to the set; on a mistake those that were added stay behind its end. */
 static bool read_all(struct reader *reader, const char *root, struct scenario_set *set, size_t *count)
 {
     if (!matrix_open(reader, reader->json.root))
         return false;
     do {
-        struct scenario *items = realloc(set->items, (*count + 1) * sizeof *items);
-        if (!items)
-            scenario_no_memory();
-        set->items = items;
-        if (!read_combination(reader, root, &items[*count]))
+        make_room(set, *count);
+        if (!read_combination(reader, root, &set->items[*count]))
             return false;
         ++*count;
     } while (matrix_next(reader));

@@ -2,18 +2,30 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "quiesce/error.h"
 #include "read.h"
+#include "text.h"
 
 #define SHOWN_MAX 60 /* bytes of a value that a message shows */
 
+_Static_assert(sizeof(struct scenario_mistake) == QZ_MESSAGE_SIZE, "a mistake is cut as an error of the core's is");
+
+/* What the file says, and be it its name, must not steer a terminal. */
 static bool set_line(struct reader *reader, int line, int column, const char *what, const char *format,
                      va_list arguments)
 {
-    char *text = reader->mistake->line;
-    size_t size = sizeof reader->mistake->line;
-    int used = snprintf(text, size, "%s:%d:%d: %s%s", reader->file, line, column, what ? what : "", what ? ": " : "");
-    if (used > 0 && (size_t)used < size)
-        vsnprintf(text + used, size - (size_t)used, format, arguments);
+    char said[QZ_MESSAGE_SIZE * 2]; /* more than is shown, so that it is cut in one way only */
+    struct qz_text visible = {0};
+    struct qz_error error;
+    vsnprintf(said, sizeof said, format, arguments);
+    qz_text_add_visible(&visible, reader->file, strlen(reader->file));
+    qz_text_add(&visible, ":%d:%d: %s%s", line, column, what ? what : "", what ? ": " : "");
+    qz_text_add_visible(&visible, said, strlen(said));
+    if (visible.failed)
+        scenario_no_memory();
+    qz_error_set(&error, QZ_E_INTERNAL_ERROR, "%s", visible.bytes);
+    memcpy(reader->mistake->line, error.message, sizeof error.message);
+    qz_text_free(&visible);
     return false;
 }
 
