@@ -18,11 +18,19 @@ static size_t append_escaped(char *line, size_t used, const char *text, size_t s
 {
     const size_t limit = LINE_SIZE - sizeof CUT - 1;
     while (size > 0) {
-        char shown[QZ_UTF8_SHOWN_SIZE];
-        size_t length = qz_utf8_show(shown, text, size), need = strlen(shown);
+        char escaped[QZ_UTF8_SHOWN_SIZE];
+        const char *shown = text;
+        size_t length = qz_utf8_plain_length(text, size), need = length;
+        if (length == 0) {
+            length = qz_utf8_show(escaped, text, size);
+            shown = escaped;
+            need = strlen(escaped);
+        }
         if (used + need > limit) {
-            memcpy(line + used, CUT, sizeof CUT - 1);
-            return used + sizeof CUT - 1;
+            size_t rest = shown == text ? limit - used : 0; /* plain text is cut where it is full */
+            memcpy(line + used, shown, rest);
+            memcpy(line + used + rest, CUT, sizeof CUT - 1);
+            return used + rest + sizeof CUT - 1;
         }
         memcpy(line + used, shown, need);
         used += need;

@@ -21,15 +21,28 @@
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
+/* How many bytes at the beginning can be written as they are. */
+static size_t sound_length(const char *bytes, size_t size)
+{
+    size_t sound = 0;
+    while (sound < size && bytes[sound] != '\\') {
+        uint32_t character;
+        size_t length = qz_utf8_decode(bytes + sound, size - sound, &character);
+        if (length == 0)
+            break;
+        sound += length;
+    }
+    return sound;
+}
+
 /* A mount point may hold any bytes, and JSON only UTF-8. What is none, and the backslash itself, is written as a
  * backslash and three octal digits, as /proc/mounts does. */
 static void add_bytes(struct qz_text *out, const char *name, const char *bytes)
 {
     struct qz_text text = {0};
     for (size_t size = strlen(bytes); size > 0;) {
-        uint32_t character;
-        size_t length = qz_utf8_decode(bytes, size, &character);
-        if (length > 0 && *bytes != '\\')
+        size_t length = sound_length(bytes, size);
+        if (length > 0)
             qz_text_add_bytes(&text, bytes, length);
         else
             qz_text_add(&text, "\\%03o", (unsigned char)*bytes);

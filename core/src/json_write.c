@@ -107,9 +107,8 @@ void qz_json_bytes(struct qz_text *text, const char *key, const char *bytes, siz
 
 void qz_json_number(struct qz_text *text, const char *key, int64_t value)
 {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%lld", (long long)value);
-    add_word(text, key, digits);
+    begin(text, key);
+    qz_text_add_number(text, value);
 }
 
 void qz_json_bool(struct qz_text *text, const char *key, bool value)

@@ -170,8 +170,8 @@ static void add_files(struct page *page, const struct qz_result *result)
     for (size_t i = 0; i < result->file_count; i++) {
         const struct qz_file_verdict *file = &result->files[i];
         bool sound = file->code == QZ_E_SUCCESS;
-        qz_table_add_plain(&table, "%s", sound ? (file->note ? file->note : "ok") : qz_error_name(file->code));
-        qz_table_add_plain(&table, "%s", file->what);
+        qz_table_add(&table, sound ? (file->note ? file->note : "ok") : qz_error_name(file->code));
+        qz_table_add(&table, file->what);
         qz_table_add_visible(&table, file->path);
         qz_table_add_visible(&table, file->plugin);
     }
@@ -313,9 +313,9 @@ static void add_bar(struct qz_text *text, const struct qz_phase_time *phase, int
     int64_t begin = phase->start_us * BAR_WIDTH / whole_us;
     int64_t end = (phase->start_us + phase->duration_us) * BAR_WIDTH / whole_us;
     begin = begin < BAR_WIDTH ? begin : BAR_WIDTH - 1;
-    qz_text_add(text, "%*s", (int)begin, "");
+    qz_text_add_blanks(text, (size_t)begin);
     for (int64_t i = begin; i < end || i == begin; i++)
-        qz_text_add(text, "━");
+        qz_text_add_bytes(text, "━", sizeof "━" - 1);
 }
 
 static void add_timeline(struct page *page, const struct qz_result *result)
@@ -330,15 +330,11 @@ static void add_timeline(struct page *page, const struct qz_result *result)
     struct qz_table table = {.columns = 4, .right = 1 << 1 | 1 << 2};
     for (size_t i = 0; i < result->phase_count; i++) {
         const struct qz_phase_time *phase = &result->phases[i];
-        struct qz_text at = {0}, took = {0}, bar = {0};
-        qz_text_add(&at, "at ");
-        qz_text_add_duration(&at, phase->start_us);
-        qz_text_add_duration(&took, phase->duration_us);
-        add_bar(&bar, phase, whole_us);
-        qz_table_add_plain(&table, "%s", phase->name);
-        qz_table_add(&table, &at);
-        qz_table_add(&table, &took);
-        qz_table_add(&table, &bar);
+        qz_table_add(&table, phase->name);
+        qz_table_add(&table, "at ");
+        qz_text_add_duration(&table.cells, phase->start_us);
+        qz_text_add_duration(qz_table_cell(&table), phase->duration_us);
+        add_bar(qz_table_cell(&table), phase, whole_us);
     }
     qz_table_print(&table, &page->text);
 }

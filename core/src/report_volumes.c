@@ -12,7 +12,7 @@ static void add_name(struct qz_table *table, const struct qz_volume *volume)
 static void add_headings(struct qz_table *table, const char *const *headings)
 {
     for (size_t i = 0; i < table->columns; i++)
-        qz_table_add_plain(table, "%s", headings[i]);
+        qz_table_add(table, headings[i]);
 }
 
 void qz_report_volume_decisions(const struct qz_result *result, struct qz_text *text)
@@ -23,14 +23,13 @@ void qz_report_volume_decisions(const struct qz_result *result, struct qz_text *
     for (size_t i = 0; i < result->volume_count; i++) {
         const struct qz_volume *volume = &result->volumes[i];
         if (volume->order < 0)
-            qz_table_add_plain(&table, "-");
+            qz_table_add(&table, "-");
         else
-            qz_table_add_plain(&table, "%d", volume->order + 1);
+            qz_text_add_number(qz_table_cell(&table), volume->order + 1);
         bool refused = volume->error.code != QZ_E_SUCCESS;
-        qz_table_add_plain(&table, "%s",
-                           refused                                   ? qz_error_name(volume->error.code)
-                           : volume->decision == QZ_DECISION_FREEZE ? "freeze"
-                                                                     : "skip");
+        qz_table_add(&table, refused                                  ? qz_error_name(volume->error.code)
+                             : volume->decision == QZ_DECISION_FREEZE ? "freeze"
+                                                                      : "skip");
         add_name(&table, volume);
         qz_table_add_visible(&table, volume->reason);
     }
@@ -48,13 +47,6 @@ static const char *outcome_in_words(const struct qz_volume *volume)
     return words[volume->outcome];
 }
 
-static void add_duration(struct qz_table *table, int64_t duration_us)
-{
-    struct qz_text cell = {0};
-    qz_text_add_duration(&cell, duration_us);
-    qz_table_add(table, &cell);
-}
-
 void qz_report_volume_times(const struct qz_result *result, struct qz_text *text)
 {
     static const char *const headings[] = {"mount point", "type",   "device", "outcome",
@@ -70,11 +62,11 @@ void qz_report_volume_times(const struct qz_result *result, struct qz_text *text
             continue;
         }
         add_name(&table, volume);
-        qz_table_add_plain(&table, "%s", outcome_in_words(volume));
-        add_duration(&table, volume->presync_us);
-        add_duration(&table, volume->freeze_us);
-        add_duration(&table, volume->frozen_us);
-        add_duration(&table, volume->thaw_us);
+        qz_table_add(&table, outcome_in_words(volume));
+        qz_text_add_duration(qz_table_cell(&table), volume->presync_us);
+        qz_text_add_duration(qz_table_cell(&table), volume->freeze_us);
+        qz_text_add_duration(qz_table_cell(&table), volume->frozen_us);
+        qz_text_add_duration(qz_table_cell(&table), volume->thaw_us);
     }
     qz_table_print(&table, text);
     if (passed_over > 0)

@@ -14,17 +14,16 @@
 struct qz_table {
     size_t columns;
     unsigned right;
-    char **cells; /* row by row */
+    struct qz_text cells; /* row by row, a NUL after each */
     size_t count;
-    size_t capacity;
-    bool failed;
 };
 
-/* Adds the next cell; takes over what `cell` holds and leaves it empty. */
-void qz_table_add(struct qz_table *table, struct qz_text *cell);
+/* Begins the next cell: what is added to this text, up to the next cell, is in it. Foreign bytes should come in a
+ * visible form (qz_text_add_visible). */
+struct qz_text *qz_table_cell(struct qz_table *table);
 
-/* The same, printf-style; foreign bytes should come in a visible form (qz_text_add_visible). */
-void qz_table_add_plain(struct qz_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The next cell has these words. */
+void qz_table_add(struct qz_table *table, const char *words);
 
 /* Foreign text, made visible; NULL is empty. */
 void qz_table_add_visible(struct qz_table *table, const char *value);

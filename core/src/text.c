@@ -8,6 +8,7 @@
 #include "utf8.h"
 
 #define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+#define FIRST_CAPACITY 256
 #define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@^_"
 
 /* Makes room for `more` bytes and a NUL. */
@@ -17,7 +18,8 @@ static bool reserve(struct qz_text *text, size_t more)
         return false;
     if (text->size + more < text->capacity)
         return true;
-    size_t capacity = (text->size + more + 1) * 2;
+    size_t need = text->size + more + 1;
+    size_t capacity = need < FIRST_CAPACITY ? FIRST_CAPACITY : need * 2;
     char *bytes = realloc(text->bytes, capacity);
     if (!bytes) {
         text->failed = true;
@@ -53,6 +55,28 @@ void qz_text_add_bytes(struct qz_text *text, const char *bytes, size_t size)
     text->bytes[text->size] = '\0';
 }
 
+void qz_text_add_number(struct qz_text *text, int64_t number)
+{
+    char digits[24];
+    char *end = digits + sizeof digits, *first = end;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    do {
+        *--first = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (number < 0)
+        *--first = '-';
+    qz_text_add_bytes(text, first, (size_t)(end - first));
+}
+
+void qz_text_add_blanks(struct qz_text *text, size_t count)
+{
+    static const char blanks[] = "                ";
+    for (; count >= sizeof blanks; count -= sizeof blanks - 1)
+        qz_text_add_bytes(text, blanks, sizeof blanks - 1);
+    qz_text_add_bytes(text, blanks, count);
+}
+
 void qz_text_add_utf8(struct qz_text *text, const char *bytes, size_t size)
 {
     qz_text_add_bytes(text, "", 0);
@@ -74,8 +98,13 @@ void qz_text_add_visible(struct qz_text *text, const char *bytes, size_t size)
     qz_text_add_bytes(text, "", 0);
     while (size > 0) {
         char shown[QZ_UTF8_SHOWN_SIZE];
-        size_t length = qz_utf8_show(shown, bytes, size);
-        qz_text_add_bytes(text, shown, strlen(shown));
+        size_t length = qz_utf8_plain_length(bytes, size);
+        if (length > 0) {
+            qz_text_add_bytes(text, bytes, length);
+        } else {
+            length = qz_utf8_show(shown, bytes, size);
+            qz_text_add_bytes(text, shown, strlen(shown));
+        }
         bytes += length;
         size -= length;
     }
@@ -103,19 +132,32 @@ void qz_text_add_words(struct qz_text *text, char *const *words)
     }
 }
 
+/* 420 of which 100 are a whole: "4.20". */
+static void add_decimal(struct qz_text *text, int64_t number, int64_t whole)
+{
+    qz_text_add_number(text, number / whole);
+    qz_text_add_bytes(text, ".", 1);
+    for (int64_t digit = whole / 10; digit > 0; digit /= 10)
+        qz_text_add_number(text, number / digit % 10);
+}
+
 void qz_text_add_duration(struct qz_text *text, int64_t duration_us)
 {
-    if (duration_us < 0)
+    if (duration_us < 0) {
         qz_text_add(text, "-");
-    else if (duration_us < 1000)
-        qz_text_add(text, "%d µs", (int)duration_us);
-    else if (duration_us < 999950)
-        qz_text_add(text, "%.1f ms", (double)duration_us / 1e3);
-    else if (duration_us < 119995000)
-        qz_text_add(text, "%.2f s", (double)duration_us / 1e6);
-    else
-        qz_text_add(text, "%lld min %lld s", (long long)((duration_us + 500000) / 60000000),
-                    (long long)((duration_us + 500000) / 1000000 % 60));
+    } else if (duration_us < 1000) {
+        qz_text_add_number(text, duration_us);
+        qz_text_add(text, " µs");
+    } else if (duration_us < 999950) {
+        add_decimal(text, (duration_us + 50) / 100, 10);
+        qz_text_add(text, " ms");
+    } else if (duration_us < 119995000) {
+        add_decimal(text, (duration_us + 5000) / 10000, 100);
+        qz_text_add(text, " s");
+    } else {
+        int64_t seconds = (duration_us + 500000) / 1000000;
+        qz_text_add(text, "%lld min %lld s", (long long)(seconds / 60), (long long)(seconds % 60));
+    }
 }
 
 size_t qz_text_width(const char *bytes, size_t size)

@@ -21,6 +21,12 @@ void qz_text_add(struct qz_text *text, const char *format, ...) __attribute__((f
 
 void qz_text_add_bytes(struct qz_text *text, const char *bytes, size_t size);
 
+/* In decimal. */
+void qz_text_add_number(struct qz_text *text, int64_t number);
+
+/* As many blanks. */
+void qz_text_add_blanks(struct qz_text *text, size_t count);
+
 /* As UTF-8 without NUL: every byte that belongs to no valid character, and every NUL, becomes U+FFFD. */
 void qz_text_add_utf8(struct qz_text *text, const char *bytes, size_t size);
 

@@ -69,13 +69,17 @@ bool qz_utf8_is_control(uint32_t character)
     return false;
 }
 
+size_t qz_utf8_plain_length(const char *text, size_t size)
+{
+    size_t length = 0;
+    while (length < size && text[length] >= ' ' && text[length] <= '~')
+        length++;
+    return length;
+}
+
 size_t qz_utf8_show(char shown[QZ_UTF8_SHOWN_SIZE], const char *text, size_t size)
 {
     static const char steering[] = "\n\r\t", letters[] = "nrt";
-    if (*text >= ' ' && *text <= '~') { /* nearly all that is ever shown */
-        memcpy(shown, (char[]){*text, '\0'}, 2);
-        return 1;
-    }
     uint32_t character = 0;
     size_t length = qz_utf8_decode(text, size, &character);
     const char *named = length > 0 && *text ? strchr(steering, *text) : NULL;

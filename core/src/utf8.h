@@ -17,6 +17,10 @@ size_t qz_utf8_mark_length(const char *text, size_t size);
  * marks that turn the direction of writing or cannot be seen? */
 bool qz_utf8_is_control(uint32_t character);
 
+/* How many bytes `text` begins with that are plain ASCII, and are shown as they are: nearly all that is ever shown, and
+ * faster at once than one by one. */
+size_t qz_utf8_plain_length(const char *text, size_t size);
+
 #define QZ_UTF8_SHOWN_SIZE 8
 
 /* Writes how the first character of `text` (`size` bytes, at least 1) is shown where it must do no harm: as it is, or,

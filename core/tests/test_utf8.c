@@ -52,6 +52,16 @@ QZ_TEST(what_steers_is_known) // each range, to its ends and no further
     }
 }
 
+QZ_TEST(plain_text_is_known) // up to the first character that is not ASCII, or would steer
+{
+    CHECK_INT(qz_utf8_plain_length("", 0), 0);
+    CHECK_INT(qz_utf8_plain_length("abcdef", 3), 3);
+    CHECK_INT(qz_utf8_plain_length(" ~\x7f", 3), 2);
+    CHECK_INT(qz_utf8_plain_length("a\n", 2), 1);
+    CHECK_INT(qz_utf8_plain_length("a\xc3\xa9", 3), 1);
+    CHECK_INT(qz_utf8_plain_length("\0a", 2), 0);
+}
+
 QZ_TEST(what_is_shown_does_no_harm) // a plain character as it is, all else as an escape, one at a time
 {
     static const struct {
