@@ -20,7 +20,7 @@
 
 #include "jobs.h"
 
-#define BATCH_MAX 256
+#define BATCH_MAX 2048
 #define REAL_JOBS 16
 #define TICK_MS 100
 #define GRACE_US INT64_C(10000000) /* from being told to end to being killed */

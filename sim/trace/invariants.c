@@ -286,6 +286,19 @@ static int retries_of(const struct scenario_plugin *plugin, enum trace_role role
     return retries;
 }
 
+static void judge_retry(struct judging *judging, size_t index, const struct scenario_plugin *plugin,
+                        const struct scenario_file *script)
+{
+    const struct trace_event *event = at(judging, index);
+    int allowed = retries_of(plugin, event->role) + 1;
+    char expected[64];
+    char seen[64];
+    snprintf(expected, sizeof expected, "at most %d", allowed);
+    snprintf(seen, sizeof seen, "attempt %d", event->ordinal);
+    if (event->ordinal > allowed)
+        findings_add(judging->findings, 6, index, expected, seen, "%s was started too often", script->path);
+}
+
 static void judge_start(struct judging *judging, size_t index)
 {
     const struct trace_event *event = at(judging, index);
@@ -299,13 +312,8 @@ static void judge_start(struct judging *judging, size_t index)
     why = unfit(script, 0700);
     if (why)
         findings_add(judging->findings, 6, index, "it does not run", "it ran", "the script %s %s", script->path, why);
-    int allowed = retries_of(plugin, event->role) + 1;
-    char expected[64];
-    char seen[64];
-    snprintf(expected, sizeof expected, "at most %d", allowed);
-    snprintf(seen, sizeof seen, "attempt %d", event->ordinal);
-    if (event->ordinal > allowed)
-        findings_add(judging->findings, 6, index, expected, seen, "%s was started too often", script->path);
+    if (event->ordinal > 1)
+        judge_retry(judging, index, plugin, script);
 }
 
 /* Did this pre-script's attempt, or a process that it left behind, end before `limit`, or did it succeed? */

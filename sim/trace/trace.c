@@ -81,35 +81,84 @@ void trace_free(struct trace *trace)
 static const char *const ROLES[] = {"agent", "guardian", "pre", "post", "snapshot", "leftover", "other", "harness"};
 static const char *const OPS[] = {"", "sync", "freeze", "thaw"};
 
-/* "pre ScriptRunner 1", "snapshot", "leftover of pre ScriptRunner 1". */
-static void who(const struct trace_event *event, char *text, size_t size)
+/* A line in the making. Written piece by piece: lines are made by the million, and printf is slow. */
+struct line {
+    char *end;
+    char *limit; /* where its NUL stands at the latest */
+};
+
+static void put(struct line *line, const char *text)
 {
-    enum trace_role role = event->role == TRACE_LEFTOVER ? event->target : event->role;
-    const char *leftover = event->role == TRACE_LEFTOVER ? "leftover of " : "";
-    if (event->plugin)
-        snprintf(text, size, "%s%s %s %d", leftover, ROLES[role], event->plugin, event->ordinal);
-    else
-        snprintf(text, size, "%s%s", leftover, ROLES[role]);
+    size_t length = strnlen(text, (size_t)(line->limit - line->end));
+    memcpy(line->end, text, length);
+    line->end += length;
+    *line->end = '\0';
 }
 
-char *trace_line(const struct trace_event *event, char *line, size_t size)
+static void put_number(struct line *line, int number)
 {
-    char name[256];
-    const char *other = event->role == TRACE_OTHER ? "other " : "";
-    who(event, name, sizeof name);
-    switch (event->what) {
-    case TRACE_STARTS: snprintf(line, size, "%s starts", name); break;
-    case TRACE_EXITS: snprintf(line, size, "%s exits %d", name, event->value); break;
-    case TRACE_DIES: snprintf(line, size, "%s dies %s", name, event->value ? trace_signal_name(event->value) : "?"); break;
-    case TRACE_BEGINS: snprintf(line, size, "%s%s %s begins", other, OPS[event->op], event->volume); break;
-    case TRACE_DONE:
-        snprintf(line, size, "%s%s %s %s", other, OPS[event->op], event->volume,
-                 event->value ? trace_errno_name(event->value) : "ok");
-        break;
-    case TRACE_SENT: snprintf(line, size, "%s to %s", trace_signal_name(event->value), ROLES[event->target]); break;
-    case TRACE_NOTE: snprintf(line, size, "%s", event->text ? event->text : ""); break;
+    char digits[16];
+    char *first = digits + sizeof digits - 1;
+    *first = '\0';
+    unsigned rest = number < 0 ? 0U - (unsigned)number : (unsigned)number;
+    do {
+        *--first = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    put(line, number < 0 ? "-" : "");
+    put(line, first);
+}
+
+/* "pre ScriptRunner 1", "snapshot", "leftover of pre ScriptRunner 1". */
+static void put_who(struct line *line, const struct trace_event *event)
+{
+    bool leftover = event->role == TRACE_LEFTOVER;
+    put(line, leftover ? "leftover of " : "");
+    put(line, ROLES[leftover ? event->target : event->role]);
+    if (event->plugin) {
+        put(line, " ");
+        put(line, event->plugin);
+        put(line, " ");
+        put_number(line, event->ordinal);
     }
-    return line;
+}
+
+/* "other freeze /data", and how it ended. */
+static void put_operation(struct line *line, const struct trace_event *event, const char *end)
+{
+    put(line, event->role == TRACE_OTHER ? "other " : "");
+    put(line, OPS[event->op]);
+    put(line, " ");
+    put(line, event->volume);
+    put(line, " ");
+    put(line, end);
+}
+
+char *trace_line(const struct trace_event *event, char *text, size_t size)
+{
+    struct line line = {text, text + size - 1};
+    if (event->what < TRACE_BEGINS)
+        put_who(&line, event);
+    switch (event->what) {
+    case TRACE_STARTS: put(&line, " starts"); break;
+    case TRACE_EXITS:
+        put(&line, " exits ");
+        put_number(&line, event->value);
+        break;
+    case TRACE_DIES:
+        put(&line, " dies ");
+        put(&line, event->value ? trace_signal_name(event->value) : "?");
+        break;
+    case TRACE_BEGINS: put_operation(&line, event, "begins"); break;
+    case TRACE_DONE: put_operation(&line, event, event->value ? trace_errno_name(event->value) : "ok"); break;
+    case TRACE_SENT:
+        put(&line, trace_signal_name(event->value));
+        put(&line, " to ");
+        put(&line, ROLES[event->target]);
+        break;
+    case TRACE_NOTE: put(&line, event->text ? event->text : ""); break;
+    }
+    return text;
 }
 
 bool trace_matches(const struct trace_event *event, const char *pattern)

@@ -74,8 +74,8 @@ size_t trace_add(struct trace *trace, const struct trace_event *event);
 void trace_clear(struct trace *trace); /* empties it; keeps its memory */
 void trace_free(struct trace *trace);
 
-/* The line of an event, cut to `size`. Returns `line`. */
-char *trace_line(const struct trace_event *event, char *line, size_t size);
+/* The line of an event, cut to `size`. Returns `text`. */
+char *trace_line(const struct trace_event *event, char *text, size_t size);
 bool trace_matches(const struct trace_event *event, const char *pattern);
 
 /* "KILL" for 9; "EBUSY" for 16; numbers where there is no name. And back: -1 if nobody knows it. */

@@ -19,7 +19,8 @@
 #define GUARD_SIZE ((size_t)4096)
 
 struct fiber {
-    ucontext_t context;
+    ucontext_t context; /* where it begins */
+    void *place[5];     /* where it goes on: __builtin_setjmp's */
     char *stack; /* the main fiber's: as the sanitizer tells it */
     size_t stack_size;
     void *fake_stack; /* the sanitizer's, while suspended */
@@ -30,27 +31,14 @@ struct fiber {
     struct fiber *next; /* in the pool */
 };
 
-static _Thread_local struct fiber outside;
+static _Thread_local struct fiber outside = {.begun = true};
 static _Thread_local struct fiber *running;
 static _Thread_local struct fiber *dying; /* is switched to once more, so that the sanitizer sees it end */
 static _Thread_local struct fiber *pool;
 
 #ifdef WITH_ASAN
-#include <dlfcn.h>
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-
-/* The sanitizer's own swapcontext warns, and clears the shadow of a whole stack at each switch. It is not needed where
- * switches are announced, so take the C library's. */
-static int swap(ucontext_t *from, const ucontext_t *to)
-{
-    static int (*library_swapcontext)(ucontext_t *, const ucontext_t *);
-    if (!library_swapcontext) {
-        void *symbol = dlsym(dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), "swapcontext");
-        memcpy(&library_swapcontext, &symbol, sizeof symbol);
-    }
-    return library_swapcontext(from, to);
-}
 
 static void leave(struct fiber *from, const struct fiber *to, bool for_good)
 {
@@ -73,11 +61,6 @@ static void forget_poison(struct fiber *fiber)
     __asan_unpoison_memory_region(fiber->stack, fiber->stack_size);
 }
 #else
-static int swap(ucontext_t *from, const ucontext_t *to)
-{
-    return swapcontext(from, to);
-}
-
 static void leave(struct fiber *from, const struct fiber *to, bool for_good)
 {
     (void)from, (void)to, (void)for_good;
@@ -93,6 +76,25 @@ static void forget_poison(struct fiber *fiber)
     (void)fiber;
 }
 #endif
+
+/* Goes on in `to`, whatever becomes of the running one. Not of the sanitizers: they would clear the shadow of a whole
+ * stack each time, and are told of switches by leave() and arrive(). */
+__attribute__((noinline, no_sanitize("address", "undefined"))) static _Noreturn void jump(struct fiber *to)
+{
+    if (to->begun)
+        __builtin_longjmp(to->place, 1);
+    to->begun = true;
+    setcontext(&to->context);
+    abort();
+}
+
+/* The compiler's setjmp is a few instructions; swapcontext makes two system calls, for a signal mask that is always the
+ * same. */
+__attribute__((noinline)) static void swap(struct fiber *from, struct fiber *to)
+{
+    if (__builtin_setjmp(from->place) == 0)
+        jump(to);
+}
 
 struct fiber *fiber_main(void)
 {
@@ -146,9 +148,8 @@ void fiber_switch(struct fiber *to)
 {
     struct fiber *self = running ? running : &outside;
     running = to;
-    to->begun = true;
     leave(self, to, false);
-    swap(&self->context, &to->context);
+    swap(self, to);
     arrive(self);
     if (dying == self)
         fiber_finish(&outside);
@@ -159,10 +160,8 @@ void fiber_finish(struct fiber *to)
     struct fiber *self = running;
     self->over = true;
     running = to;
-    to->begun = true;
     leave(self, to, true);
-    swap(&self->context, &to->context);
-    abort();
+    jump(to);
 }
 
 void fiber_free(struct fiber *fiber)

@@ -20,8 +20,8 @@ struct arena_chunk {
     max_align_t bytes[];
 };
 
-/* One chunk is kept from world to world: most worlds need no more. */
-static _Thread_local struct arena_chunk *spare;
+/* Chunks are kept from world to world. */
+static _Thread_local struct arena_chunk *spares;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -39,9 +39,9 @@ static void *need(void *block)
 
 static struct arena_chunk *chunk_get(size_t size)
 {
-    struct arena_chunk *chunk = spare;
-    if (chunk && chunk->size >= size) {
-        spare = NULL;
+    struct arena_chunk *chunk = spares;
+    if (chunk && size <= CHUNK_SIZE) {
+        spares = chunk->next;
     } else {
         size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
         chunk = need(__real_malloc(sizeof *chunk + room));
@@ -90,10 +90,12 @@ void arena_free(struct arena *arena)
     while (arena->chunks) {
         struct arena_chunk *chunk = arena->chunks;
         arena->chunks = chunk->next;
-        if (!spare && chunk->size == CHUNK_SIZE)
-            spare = chunk;
-        else
+        if (chunk->size > CHUNK_SIZE) {
             __real_free(chunk);
+        } else {
+            chunk->next = spares;
+            spares = chunk;
+        }
     }
 }
 
@@ -251,12 +253,17 @@ char *__wrap_strdup(const char *text)
 
 int __wrap_vasprintf(char **out, const char *format, va_list arguments)
 {
+    char first[256]; /* nearly always enough: printing twice is dear */
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, again);
-    va_end(again);
+    int length = vsnprintf(first, sizeof first, format, arguments);
     *out = length < 0 ? NULL : remember(__real_malloc((size_t)length + 1));
-    return *out ? vsnprintf(*out, (size_t)length + 1, format, arguments) : -1;
+    if (*out && (size_t)length < sizeof first)
+        memcpy(*out, first, (size_t)length + 1);
+    else if (*out)
+        vsnprintf(*out, (size_t)length + 1, format, again);
+    va_end(again);
+    return *out ? length : -1;
 }
 
 int __wrap_asprintf(char **out, const char *format, ...)
