@@ -273,6 +273,7 @@ static const struct qz_os_ops linux_ops = {
     .journal_read = qz_linux_journal_read,
     .state_directory = qz_linux_state_directory,
     .child_start = qz_linux_child_start,
+    .child_release = qz_linux_child_release,
     .tree_signal = qz_linux_tree_signal,
     .tree_alive = qz_linux_tree_alive,
     .list_mounts = qz_linux_list_mounts,
@@ -369,7 +370,7 @@ struct qz_os *qz_linux_open(const char *state_directory)
     lx->state_directory = state_directory;
     lx->signals = lx->wake = lx->lock = lx->peer.socket = lx->peer.pidfd = -1;
     for (int slot = 0; slot < QZ_LINUX_SLOTS; slot++)
-        lx->children[slot].pipes[0].fd = lx->children[slot].pipes[1].fd = -1;
+        lx->children[slot].pipes[0].fd = lx->children[slot].pipes[1].fd = lx->children[slot].line = -1;
     int failed = prepare(lx);
     if (failed) {
         qz_linux_close(&lx->base);
@@ -386,11 +387,14 @@ void qz_linux_close(struct qz_os *os)
     struct qz_linux *lx = qz_linux(os);
     qz_linux_dismiss(os);
     qz_linux_volumes_close(os);
+    qz_linux_child_unprepare(lx);
     free(lx->volumes);
     if (lx->shared)
         qz_linux_trees_close(lx);
     for (int i = 0; i < 2 * lx->slots_used; i++)
         qz_linux_close_fd(&lx->children[i / 2].pipes[i % 2].fd);
+    for (int slot = 0; slot < lx->slots_used; slot++)
+        qz_linux_close_fd(&lx->children[slot].line);
     qz_linux_close_fd(&lx->signals);
     qz_linux_close_fd(&lx->wake);
     qz_linux_close_fd(&lx->lock);

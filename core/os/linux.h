@@ -71,13 +71,14 @@ struct qz_linux_child {
     bool ended; /* … `end` says how, and is to be delivered */
     struct qz_child_end end;
     struct qz_linux_pipe pipes[2];
+    int line; /* to one that is, or was, gated; -1: none */
 };
 
 /* What it takes to start one: `ends[0]` of each pipe is ours. */
 struct qz_linux_kit {
     int out[2];
     int err[2];
-    int failure[2];   /* carries back the errno of an execve that failed */
+    int line[2];      /* a socket: the child says by it what went wrong, or that it waits, and is told to go on */
     unsigned attempt; /* of the control group; 0: there is none */
     int cgroup;       /* a descriptor of it, or -1 */
 };
@@ -166,6 +167,7 @@ int qz_linux_signals(enum qz_linux_role role);
 /* ---- linux_children.c ---- */
 
 int qz_linux_child_start(struct qz_os *os, const struct qz_child_spec *spec);
+int qz_linux_child_release(struct qz_os *os, int slot);
 
 /* Takes the exit status of every child of the process that has ended: kept for slots, noted for the guardian, dropped
  * for orphans that came to us. */
@@ -177,14 +179,21 @@ bool qz_linux_take_child(struct qz_linux *lx, struct qz_event *event);
 /* Reads what a pipe holds. Bounded, so that nobody who writes without end keeps us. */
 void qz_linux_drain(struct qz_linux_pipe *pipe);
 
-/* Makes ready what starting one child takes, so that while filesystems are frozen nothing has to be made. Returns 0 or
- * an errno. */
+/* Makes ready what starting one child takes, at a time when there is something else to wait for. Returns 0 or an
+ * errno. */
 int qz_linux_child_prepare(struct qz_linux *lx);
 /* Gives that up again, if no child was started. */
 void qz_linux_child_unprepare(struct qz_linux *lx);
 
 /* In a new guardian: the agent's children are not ours to wait for, nor to start. */
 void qz_linux_children_forget(struct qz_linux *lx);
+
+/* ---- linux_command.c ---- */
+
+/* Finds what execvp(3) would execute as `name`, with the PATH of `envp`, and brings it in: the file and what interprets
+ * it, so that executing it need not wait for a disk. `found` has room for PATH_MAX bytes. Returns 0 or the errno for
+ * which it cannot be executed. */
+int qz_linux_command_find(const char *name, char *const *envp, char *found);
 
 /* ---- linux_trees.c ---- */
 

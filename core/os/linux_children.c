@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,8 +13,11 @@
 #include "linux.h"
 #include "linux_paths.h"
 
-/* A child that has not come to its execve by now never will: its file is on a filesystem that hangs. */
+/* A child that has not come to its execve, or its gate, by now never will: its file is on a filesystem that hangs. */
 #define EXEC_WAIT_MS 10000
+
+/* What is said by a child's line. */
+enum { SAYS_READY = 0, SAYS_GO = 1 }; /* and by the child, any errno */
 
 /* More than a pipe can hold: after so many bytes, what is read was written after we came. */
 #define DRAIN_LIMIT (1024 * 1024)
@@ -81,6 +85,16 @@ void qz_linux_reap(struct qz_linux *lx)
     }
 }
 
+/* Why could one that had been gated not be executed? 0: it could, or was not gated. */
+static int take_failure(struct qz_linux_child *child)
+{
+    int failed = 0;
+    if (child->line >= 0 && recv(child->line, &failed, sizeof failed, MSG_DONTWAIT) != sizeof failed)
+        failed = 0;
+    qz_linux_close_fd(&child->line);
+    return failed;
+}
+
 bool qz_linux_take_child(struct qz_linux *lx, struct qz_event *event)
 {
     for (int slot = 0; slot < lx->slots_used; slot++) {
@@ -91,6 +105,7 @@ bool qz_linux_take_child(struct qz_linux *lx, struct qz_event *event)
         qz_linux_drain(&child->pipes[1]);
         child->ended = false;
         child->pid = 0;
+        child->end.error = take_failure(child);
         *event = (struct qz_event){.kind = QZ_EVENT_CHILD, .slot = slot, .end = child->end};
         return true;
     }
@@ -102,6 +117,8 @@ void qz_linux_children_forget(struct qz_linux *lx)
     for (int slot = 0; slot < lx->slots_used; slot++) {
         lx->children[slot].pid = 0;
         lx->children[slot].ended = false;
+        /* A gate that we held open would not close when the agent dies. */
+        qz_linux_close_fd(&lx->children[slot].line);
     }
     /* The control group stays the agent's. */
     lx->spare.attempt = 0;
@@ -110,11 +127,11 @@ void qz_linux_children_forget(struct qz_linux *lx)
 
 /* ---- In the child ----------------------------------------------------------------------------------------------- */
 
-/* What a child is given to begin with. The last one carries an errno back if it cannot be executed. */
+/* What a child is given to begin with. */
 struct child_fds {
     int out;
     int err;
-    int failure;
+    int line;
     int cgroup; /* to move into; -1: it was born where it belongs */
 };
 
@@ -126,14 +143,14 @@ static void close_from(int first)
         close(fd);
 }
 
-/* Leaves the child 0, 1, 2 and, closed by execve, `failure` as 3. */
+/* Leaves the child 0, 1, 2 and, closed by execve, its line as 3. */
 static int take_descriptors(const struct child_fds *fds)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(fds->out, STDOUT_FILENO) < 0 ||
         dup2(fds->err, STDERR_FILENO) < 0)
         return errno;
-    if (fds->failure != 3 && dup3(fds->failure, 3, O_CLOEXEC) < 0)
+    if (fds->line != 3 && dup3(fds->line, 3, O_CLOEXEC) < 0)
         return errno;
     close_from(4);
     return 0;
@@ -160,6 +177,24 @@ static int look_again(const char *path, const struct qz_path_facts *facts)
     return same ? 0 : ESTALE;
 }
 
+static void say(int line, int what)
+{
+    (void)send(line, &what, sizeof what, MSG_NOSIGNAL);
+}
+
+/* Waits until the child may go on. If the agent dies, or gives it up, it ends here. */
+static void stand_at_gate(int line)
+{
+    int said = SAYS_READY;
+    say(line, said);
+    ssize_t got;
+    do
+        got = recv(line, &said, sizeof said, 0);
+    while (got < 0 && errno == EINTR);
+    if (got != sizeof said || said != SAYS_GO)
+        _exit(127);
+}
+
 /* Returns the errno for which the child could not be executed, and only then. */
 static int become(struct qz_linux *lx, const struct qz_child_spec *spec)
 {
@@ -170,12 +205,18 @@ static int become(struct qz_linux *lx, const struct qz_child_spec *spec)
             return errno;
         umask(022);
     }
-    int changed = spec->facts ? look_again(spec->path, spec->facts) : 0;
-    if (changed)
-        return changed;
-    /* The PATH to search is the child's own. */
+    char found[PATH_MAX];
+    int failed = spec->facts ? 0 : qz_linux_command_find(spec->path, spec->envp, found);
+    if (failed)
+        return failed;
+    /* All that is left to be done then is to be executed. */
+    if (spec->gated)
+        stand_at_gate(3);
+    failed = spec->facts ? look_again(spec->path, spec->facts) : 0;
+    if (failed)
+        return failed;
     environ = (char **)spec->envp;
-    execvp(spec->path, spec->argv);
+    execvp(spec->facts ? spec->path : found, spec->argv);
     return errno;
 }
 
@@ -187,12 +228,11 @@ static _Noreturn void run_child(struct qz_linux *lx, const struct qz_child_spec 
     /* A lost agent is noticed by the end of its socket: before anything that may take long, be done with that. */
     int failed = take_descriptors(fds);
     if (failed) {
-        (void)!write(fds->failure, &failed, sizeof failed);
+        say(fds->line, failed);
         _exit(127);
     }
     take_signals();
-    failed = become(lx, spec);
-    (void)!write(3, &failed, sizeof failed);
+    say(3, become(lx, spec));
     _exit(127);
 }
 
@@ -234,18 +274,20 @@ static pid_t fork_into(struct child_fds *fds)
     return fork();
 }
 
-/* Waits until the child has been executed. Returns 0, or the errno for which it was not. */
-static int await_exec(int failure)
+/* Waits until the child has been executed, or stands at its gate. Returns 0, or the errno for which it does not. */
+static int await_exec(int line, bool gated)
 {
-    struct pollfd source = {.fd = failure, .events = POLLIN};
+    struct pollfd source = {.fd = line, .events = POLLIN};
     int count;
     do
         count = poll(&source, 1, EXEC_WAIT_MS);
     while (count < 0 && errno == EINTR);
     if (count == 0)
         return ETIMEDOUT;
-    int failed;
-    return read(failure, &failed, sizeof failed) == sizeof failed ? failed : 0;
+    int said;
+    if (recv(line, &said, sizeof said, 0) == sizeof said)
+        return said;
+    return gated ? ESRCH : 0; /* it was executed; or it was ended before it could say anything */
 }
 
 /* A child that was not executed: it ends by itself, or hangs and is an orphan of ours from now on. */
@@ -267,8 +309,7 @@ static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct 
     struct qz_linux_tree *tree = &lx->shared->trees[spec->slot];
     qz_linux_tree_begin(lx, spec->slot, kit->attempt, spec->envp);
     kit->attempt = 0;
-    struct child_fds fds = {
-        .out = kit->out[1], .err = kit->err[1], .failure = kit->failure[1], .cgroup = kit->cgroup};
+    struct child_fds fds = {.out = kit->out[1], .err = kit->err[1], .line = kit->line[1], .cgroup = kit->cgroup};
     pid_t pid = fork_into(&fds);
     if (pid == 0) {
         qz_linux_tree_root(lx, spec->slot);
@@ -278,13 +319,13 @@ static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct 
     qz_linux_close_fd(&kit->cgroup);
     qz_linux_close_fd(&kit->out[1]);
     qz_linux_close_fd(&kit->err[1]);
-    qz_linux_close_fd(&kit->failure[1]);
+    qz_linux_close_fd(&kit->line[1]);
     if (failed) {
         qz_linux_tree_drop(lx, spec->slot);
         return failed;
     }
     tree->root = pid;
-    failed = await_exec(kit->failure[0]);
+    failed = await_exec(kit->line[0], spec->gated);
     if (failed) {
         abandon(lx, spec->slot, pid, failed);
         return failed;
@@ -304,7 +345,7 @@ static void release_pipes(struct qz_linux_child *child)
 
 static void close_kit(struct qz_linux *lx, struct qz_linux_kit *kit)
 {
-    int *fds[] = {&kit->out[0], &kit->out[1], &kit->err[0], &kit->err[1], &kit->failure[0], &kit->failure[1], &kit->cgroup};
+    int *fds[] = {&kit->out[0], &kit->out[1], &kit->err[0], &kit->err[1], &kit->line[0], &kit->line[1], &kit->cgroup};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         qz_linux_close_fd(fds[i]);
     qz_linux_tree_unprepare(lx, kit->attempt);
@@ -312,12 +353,12 @@ static void close_kit(struct qz_linux *lx, struct qz_linux_kit *kit)
 
 static int open_kit(struct qz_linux *lx, struct qz_linux_kit *kit)
 {
-    *kit = (struct qz_linux_kit){.out = {-1, -1}, .err = {-1, -1}, .failure = {-1, -1}, .cgroup = -1};
+    *kit = (struct qz_linux_kit){.out = {-1, -1}, .err = {-1, -1}, .line = {-1, -1}, .cgroup = -1};
     int failed = open_pipe(kit->out);
     if (!failed)
         failed = open_pipe(kit->err);
-    if (!failed)
-        failed = open_pipe(kit->failure);
+    if (!failed && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, kit->line) != 0)
+        failed = errno;
     if (!failed)
         kit->cgroup = qz_linux_tree_prepare(lx, &kit->attempt);
     else
@@ -363,6 +404,22 @@ int qz_linux_child_start(struct qz_os *os, const struct qz_child_spec *spec)
             lx->slots_used = spec->slot + 1;
         kit.out[0] = kit.err[0] = -1;
     }
+    if (!failed && spec->gated) {
+        child->line = kit.line[0];
+        kit.line[0] = -1;
+    }
     close_kit(lx, &kit);
     return failed;
+}
+
+int qz_linux_child_release(struct qz_os *os, int slot)
+{
+    struct qz_linux *lx = qz_linux(os);
+    struct qz_linux_child *child = &lx->children[slot];
+    int go = SAYS_GO;
+    if (child->pid == 0)
+        return ESRCH;
+    /* Fails only if it has just ended, which will be told. */
+    (void)send(child->line, &go, sizeof go, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return 0;
 }

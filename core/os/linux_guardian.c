@@ -152,7 +152,7 @@ int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void 
                                       .socket = ends[0],
                                       .pidfd = pidfd_open(pid, 0),
                                       .pairing = pairing};
-    /* While it begins; if it cannot be done now, starting the child will say so. */
+    /* While it begins, for a script to come; if it cannot be done now, starting that will say so. */
     qz_linux_child_prepare(lx);
     return 0;
 }
@@ -209,6 +209,7 @@ void qz_linux_dismiss(struct qz_os *os)
     if (lx->peer.socket >= 0) {
         let_go(lx);
         /* While it ends. */
+        qz_linux_child_unprepare(lx);
         qz_linux_trees_tidy(lx);
         await_end(lx);
     }

@@ -283,10 +283,8 @@ int qz_linux_volumes_arm(struct qz_os *os, int count)
         return failed;
     }
     lx->workers = workers;
-    if (lx->role == QZ_LINUX_AGENT)
-        failed = qz_linux_child_prepare(lx);
     lock_memory(workers);
-    return failed;
+    return 0;
 }
 
 void qz_linux_workers_forget(struct qz_linux *lx)
@@ -337,7 +335,6 @@ void qz_linux_volumes_close(struct qz_os *os)
     if (lx->workers)
         end_workers(lx->workers);
     lx->workers = NULL;
-    qz_linux_child_unprepare(lx);
     for (int slot = 0; slot < lx->volume_capacity; slot++)
         qz_linux_close_fd(&lx->volumes[slot]);
 }

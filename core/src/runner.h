@@ -17,8 +17,15 @@
 #define QZ_RUNNER_KILL_WAIT_US (5 * QZ_US_PER_S)
 
 /* How far a script has come; in memory shared with the guardian, which finishes what a dead agent began. IDLE is also
- * a script of which no attempt could be started: it has done nothing, so that no post-script is owed for it. */
-enum qz_script_progress { QZ_SCRIPT_IDLE, QZ_SCRIPT_RUNNING, QZ_SCRIPT_SUCCEEDED, QZ_SCRIPT_FAILED };
+ * a script of which no attempt could be started: it has done nothing, so that no post-script is owed for it. WAITING is
+ * the snapshot command at its gate: there is a process of it, which has done nothing yet. */
+enum qz_script_progress {
+    QZ_SCRIPT_IDLE,
+    QZ_SCRIPT_WAITING,
+    QZ_SCRIPT_RUNNING,
+    QZ_SCRIPT_SUCCEEDED,
+    QZ_SCRIPT_FAILED,
+};
 
 /* One script to run. All borrowed; `result` is filled in, its tails and attempts allocated as it goes. */
 struct qz_job {

@@ -144,6 +144,40 @@ static bool check_files(struct qz_session *session)
 
 /* ---- The way ---------------------------------------------------------------------------------------------------- */
 
+/* Has the command ready to go on as soon as everything is frozen, if there will be a snapshot as far as can be told now.
+ * Returns false if it cannot be executed: then nothing is frozen for it. */
+static bool make_snapshot_ready(struct qz_session *session, bool freezes)
+{
+    struct qz_verdict_facts hoped = session->facts;
+    if (freezes)
+        hoped.freeze = QZ_FREEZE_HELD;
+    return !qz_verdict_may_snapshot(&hoped) || qz_snapshot_start(&session->snapshot);
+}
+
+static bool freeze(struct qz_session *session)
+{
+    qz_session_phase_begin(session, "freeze");
+    bool held = qz_session_freeze(session);
+    qz_session_phase_end(session);
+    return held;
+}
+
+static void note_signal(struct qz_session *session, int signal_number)
+{
+    if (signal_number)
+        session->signal_number = signal_number;
+}
+
+static void take_snapshot(struct qz_session *session, bool held)
+{
+    struct qz_verdict_facts if_lost = session->facts;
+    if_lost.freeze = QZ_FREEZE_LOST;
+    bool go_on = session->options->scripts && qz_verdict_may_snapshot(&if_lost);
+    qz_session_phase_begin(session, "snapshot");
+    note_signal(session, qz_snapshot_run(&session->snapshot, held ? &session->guard : NULL, go_on));
+    qz_session_phase_end(session);
+}
+
 static void follow_through(struct qz_session *session)
 {
     struct qz_result *result = session->result;
@@ -160,30 +194,20 @@ static void follow_through(struct qz_session *session)
                                      tmp_parent);
     if (!ready)
         qz_session_add_error(session, QZ_E_INTERNAL_ERROR, QZ_PHASE_SNAPSHOT, strerror(ENOMEM));
-    bool held = false;
-    if (ready && wants_freeze && sound && qz_verdict_may_freeze(&session->facts)) {
-        qz_session_phase_begin(session, "freeze");
-        held = qz_session_freeze(session);
-        qz_session_phase_end(session);
-    }
+    bool freezes = ready && wants_freeze && sound && qz_verdict_may_freeze(&session->facts);
+    ready = ready && make_snapshot_ready(session, freezes);
+    bool held = ready && freezes && freeze(session);
     session->facts.interrupted = session->signal_number != 0 || session->guard.signal_number != 0;
     if (!held)
         qz_session_end_hold(session);
     bool alone = !session->options->scripts && !held; /* `quiesce freeze` that froze nothing has nothing to hold */
-    if (ready && !alone && qz_verdict_may_snapshot(&session->facts)) {
-        struct qz_verdict_facts if_lost = session->facts;
-        if_lost.freeze = QZ_FREEZE_LOST;
-        bool go_on = session->options->scripts && qz_verdict_may_snapshot(&if_lost);
-        qz_session_phase_begin(session, "snapshot");
-        int signal_number = qz_snapshot_run(&session->snapshot, held ? &session->guard : NULL, go_on);
-        qz_session_phase_end(session);
-        if (signal_number)
-            session->signal_number = signal_number;
-    }
+    if (ready && !alone && qz_verdict_may_snapshot(&session->facts))
+        take_snapshot(session, held);
     if (held) {
         qz_session_thaw(session);
         qz_session_end_hold(session);
     }
+    note_signal(session, qz_snapshot_cancel(&session->snapshot));
     if (result->snapshot.error.code != QZ_E_SUCCESS)
         qz_error_list_add(&result->errors, &result->snapshot.error);
 }

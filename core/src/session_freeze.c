@@ -184,8 +184,10 @@ void qz_session_thaw(struct qz_session *session)
 void qz_session_end_hold(struct qz_session *session)
 {
     struct qz_guard *guard = &session->guard;
-    if (!guard->hold)
+    if (!guard->hold) {
+        session->os->ops->volumes_close(session->os); /* a post-script may want to unmount them */
         return;
+    }
     collect(session);
     session->os->hush = session->facts.thaw_failed; /* a log on a volume that stays frozen would hang us */
     session->os->ops->volumes_close(session->os);

@@ -9,6 +9,7 @@ static const char *snapshot_word(const struct qz_session *session)
     case QZ_SCRIPT_FAILED:
         return "failed";
     case QZ_SCRIPT_IDLE:
+    case QZ_SCRIPT_WAITING:
         break;
     }
     return "none";

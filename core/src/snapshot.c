@@ -128,8 +128,23 @@ static void note_end(struct qz_snapshot *snapshot, struct course *course, const 
     course->ended = true;
     if (attempt->outcome == QZ_ATTEMPT_TIMEOUT)
         return;
-    attempt->outcome = end->signaled ? QZ_ATTEMPT_SIGNALED : QZ_ATTEMPT_EXITED;
-    attempt->status = end->status;
+    attempt->outcome = end->error      ? QZ_ATTEMPT_NOT_STARTED
+                       : end->signaled ? QZ_ATTEMPT_SIGNALED
+                                       : QZ_ATTEMPT_EXITED;
+    attempt->status = end->error ? end->error : end->status;
+}
+
+/* It could not be executed, or has ended before it was to be. */
+static void not_started(struct qz_snapshot *snapshot, int failed)
+{
+    char cause[QZ_DETAIL_SIZE];
+    if (failed == ESRCH)
+        snprintf(cause, sizeof cause, "could not be started: it was ended by somebody while it waited for the freeze");
+    else
+        snprintf(cause, sizeof cause, "could not be started: %s", strerror(failed));
+    snapshot->result->attempt.outcome = QZ_ATTEMPT_NOT_STARTED;
+    snapshot->result->attempt.status = failed;
+    fail(snapshot, QZ_SNAPSHOT_FAILED, QZ_E_SNAPSHOT_FAILED, cause);
 }
 
 /* The command has ended by itself. */
@@ -137,6 +152,10 @@ static void judge_end(struct qz_snapshot *snapshot, const struct qz_child_end *e
 {
     if (!end->signaled && end->status == 0) {
         snapshot->result->outcome = QZ_SNAPSHOT_TAKEN;
+        return;
+    }
+    if (end->error) {
+        not_started(snapshot, end->error);
         return;
     }
     char cause[QZ_DETAIL_SIZE];
@@ -148,21 +167,13 @@ static void judge_end(struct qz_snapshot *snapshot, const struct qz_child_end *e
     fail(snapshot, QZ_SNAPSHOT_FAILED, QZ_E_SNAPSHOT_FAILED, cause);
 }
 
-static bool start(struct qz_snapshot *snapshot)
+static bool release(struct qz_snapshot *snapshot)
 {
-    struct qz_attempt *attempt = &snapshot->result->attempt;
-    char *const *argv = snapshot->options->snapshot_argv;
-    struct qz_child_spec spec = {.slot = snapshot->slot, .path = argv[0], .argv = argv, .envp = snapshot->envp,
-                                 .out = attempt->out, .err = attempt->err};
-    int failed = snapshot->os->ops->child_start(snapshot->os, &spec);
-    if (failed == 0)
-        return true;
-    attempt->outcome = QZ_ATTEMPT_NOT_STARTED;
-    attempt->status = failed;
-    char cause[QZ_DETAIL_SIZE];
-    snprintf(cause, sizeof cause, "could not be started: %s", strerror(failed));
-    fail(snapshot, QZ_SNAPSHOT_FAILED, QZ_E_SNAPSHOT_FAILED, cause);
-    return false;
+    int failed = snapshot->os->ops->child_release(snapshot->os, snapshot->slot);
+    snapshot->waiting = false;
+    if (failed)
+        not_started(snapshot, failed);
+    return failed == 0;
 }
 
 /* Ends the command's tree; what it writes to may be frozen, so the caller thaws first. */
@@ -189,6 +200,8 @@ static void end_command(struct qz_snapshot *snapshot, struct qz_guard *guard, st
         os->ops->wait(os, now_us + TREE_LOOK_US, &event);
         if (event.kind == QZ_EVENT_CHILD && event.slot == snapshot->slot)
             note_end(snapshot, course, &event.end);
+        if (event.kind == QZ_EVENT_SIGNAL)
+            course->signal_number = event.value;
         if (guard)
             qz_guard_note(guard, &event);
     }
@@ -262,6 +275,37 @@ static void follow(struct qz_snapshot *snapshot, struct qz_guard *guard, struct 
     }
 }
 
+bool qz_snapshot_start(struct qz_snapshot *snapshot)
+{
+    struct qz_attempt *attempt = &snapshot->result->attempt;
+    char *const *argv = snapshot->options->snapshot_argv;
+    if (!argv)
+        return true;
+    struct qz_child_spec spec = {.slot = snapshot->slot, .path = argv[0], .argv = argv, .envp = snapshot->envp,
+                                 .gated = true, .out = attempt->out, .err = attempt->err};
+    *snapshot->progress = QZ_SCRIPT_WAITING;
+    int failed = snapshot->os->ops->child_start(snapshot->os, &spec);
+    snapshot->waiting = failed == 0;
+    if (failed) {
+        not_started(snapshot, failed);
+        *snapshot->progress = QZ_SCRIPT_FAILED;
+    }
+    return failed == 0;
+}
+
+int qz_snapshot_cancel(struct qz_snapshot *snapshot)
+{
+    struct course course = {0};
+    if (!snapshot->waiting)
+        return 0;
+    struct qz_attempt untouched = snapshot->result->attempt;
+    end_command(snapshot, NULL, &course);
+    snapshot->result->attempt = untouched;
+    snapshot->waiting = false;
+    *snapshot->progress = QZ_SCRIPT_IDLE;
+    return course.signal_number;
+}
+
 int qz_snapshot_run(struct qz_snapshot *snapshot, struct qz_guard *guard, bool go_on)
 {
     struct qz_os *os = snapshot->os;
@@ -275,7 +319,7 @@ int qz_snapshot_run(struct qz_snapshot *snapshot, struct qz_guard *guard, bool g
         course.deadline_us = start_us + options->hold_us;
     else
         course.deadline_us = course.frozen ? QZ_NEVER : start_us + options->hold_limit_us;
-    if (options->snapshot_argv && !start(snapshot))
+    if (options->snapshot_argv && !release(snapshot))
         course.over = course.ended = true;
     follow(snapshot, guard, &course, go_on);
     attempt->duration_us = os->ops->now_us(os) - start_us;

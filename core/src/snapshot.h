@@ -19,6 +19,7 @@ struct qz_snapshot {
     char **envp;          /* owned words from `own_words` on, the caller's before */
     size_t own_words;
     char *tmpdir; /* NULL: none could be made */
+    bool waiting; /* the command stands at its gate */
     struct qz_snapshot_result *result;
     void (*thawed)(void *argument); /* called once when everything is thawed though the command, or the hold, goes on */
     void *argument;
@@ -28,7 +29,15 @@ struct qz_snapshot {
 bool qz_snapshot_prepare(struct qz_snapshot *snapshot, const char *run_id, const struct qz_volume *volumes,
                          size_t volume_count, const char *tmp_parent);
 
-/* Runs the command, or holds, while `guard` (NULL: nothing is frozen) is watched. Ends early when a signal comes; when the
+/* Starts the command, which then waits for qz_snapshot_run: so nothing but its execution is left for the time in which
+ * everything is frozen. Call it before the volumes are armed. Returns false if it cannot be executed; the result says
+ * why. True, if there is no command. */
+bool qz_snapshot_start(struct qz_snapshot *snapshot);
+
+/* Ends a command that waits, if one does; only while nothing is frozen. Returns a signal's number or 0. */
+int qz_snapshot_cancel(struct qz_snapshot *snapshot);
+
+/* Lets the command go on, or holds, while `guard` (NULL: nothing is frozen) is watched. Ends early when a signal comes; when the
  * freeze is lost it goes on if `go_on` (crash-consistent), else ends. The result tells the rest. On return nothing of a
  * command that failed is alive, except where `left_alive` owns up; what a successful one left behind is its own. Where
  * the snapshot was taken, the freeze, if it still holds, goes on holding. Returns a signal's number or 0. */

@@ -3,16 +3,17 @@
 #include "result.h"
 #include "session_state.h"
 
-/* Ends a script that was running. Returns whether one was, and is gone. */
+/* Ends a script that was running, or a command that waits. Returns whether one did, and is gone. */
 static bool end_left_behind(struct qz_session *session, atomic_int *progress, int slot)
 {
-    if (*progress != QZ_SCRIPT_RUNNING)
+    bool waits = *progress == QZ_SCRIPT_WAITING;
+    if (!waits && *progress != QZ_SCRIPT_RUNNING)
         return false;
     int signal_number = 0;
     bool ended = qz_runner_end_tree(session->os, slot, &signal_number);
     if (!ended)
         qz_say(session->os, "a process that the dead agent had started could not be ended");
-    *progress = QZ_SCRIPT_FAILED;
+    *progress = waits ? QZ_SCRIPT_IDLE : QZ_SCRIPT_FAILED;
     return ended;
 }
 

@@ -61,18 +61,25 @@ static bool await_tree_end(struct qz_os *os, int slot)
     return !os->ops->tree_alive(os, slot);
 }
 
-static int start(struct qz_os *os, int slot, const char *path, const struct qz_path_facts *facts, struct qz_tail *tails)
+static int start_as(struct qz_os *os, const char *path, const struct qz_path_facts *facts, bool gated,
+                    struct qz_tail *tails)
 {
     char *argv[] = {(char *)(uintptr_t)path, NULL};
     char *envp[] = {(char[]){"PATH=/usr/bin:/bin"}, NULL};
-    return os->ops->child_start(os, &(struct qz_child_spec){.slot = slot,
+    return os->ops->child_start(os, &(struct qz_child_spec){.slot = 0,
                                                             .path = path,
                                                             .facts = facts,
                                                             .argv = argv,
                                                             .envp = envp,
                                                             .clean = true,
+                                                            .gated = gated,
                                                             .out = &tails[0],
                                                             .err = &tails[1]});
+}
+
+static int start(struct qz_os *os, const char *path, const struct qz_path_facts *facts, struct qz_tail *tails)
+{
+    return start_as(os, path, facts, false, tails);
 }
 
 /* Starts a script of that kind as slot 0, as it is found now. */
@@ -83,7 +90,7 @@ static int start_script(struct contract *contract, enum contract_script kind, st
     struct qz_path_facts facts;
     CHECK_INT(os->ops->inspect(os, path, &facts), 0);
     CHECK_INT(facts.error, 0);
-    int error = start(os, 0, path, &facts, tails);
+    int error = start(os, path, &facts, tails);
     qz_path_facts_free(os, &facts);
     return error;
 }
@@ -387,7 +394,7 @@ QZ_TEST(what_was_checked_is_what_starts) // ESTALE if the file was swapped since
     struct qz_path_facts facts;
     CHECK_INT(os->ops->inspect(os, path, &facts), 0);
     contract_swap(contract, path);
-    CHECK_INT(start(os, 0, path, &facts, tails), ESTALE);
+    CHECK_INT(start(os, path, &facts, tails), ESTALE);
     CU_ASSERT_FALSE(os->ops->tree_alive(os, 0));
     qz_path_facts_free(os, &facts);
 }
@@ -395,8 +402,42 @@ QZ_TEST(what_was_checked_is_what_starts) // ESTALE if the file was swapped since
 QZ_TEST(an_unknown_command_does_not_start) // ENOENT if PATH does not know it
 {
     struct qz_tail tails[2] = {0};
-    CHECK_INT(start(contract->os, 0, "no-such-command-anywhere", NULL, tails), ENOENT);
-    CU_ASSERT_FALSE(contract->os->ops->tree_alive(contract->os, 0));
+    for (int gated = 0; gated < 2; gated++) {
+        CHECK_INT(start_as(contract->os, "no-such-command-anywhere", NULL, gated, tails), ENOENT);
+        CU_ASSERT_FALSE(contract->os->ops->tree_alive(contract->os, 0));
+    }
+}
+
+QZ_TEST(a_gated_child_waits) // it is alive, and does nothing, until it is released
+{
+    struct qz_os *os = contract->os;
+    struct qz_tail tails[2] = {0};
+    struct qz_event event = {0};
+    CHECK_INT(start_as(os, contract_script(contract, CONTRACT_WRITES), NULL, true, tails), 0);
+    os->ops->wait(os, os->ops->now_us(os) + 50000, &event);
+    CHECK_INT(event.kind, QZ_EVENT_TIMEOUT);
+    CHECK_INT(tails[0].total, 0);
+    CU_ASSERT_TRUE(os->ops->tree_alive(os, 0));
+    CHECK_INT(os->ops->child_release(os, 0), 0);
+    CU_ASSERT_TRUE(await(os, QZ_EVENT_CHILD, &event));
+    CHECK_INT(event.end.status, 0);
+    CHECK_INT(event.end.error, 0);
+    CHECK_INT(tails[0].total, CONTRACT_OUTPUT);
+    CU_ASSERT_TRUE(await_tree_end(os, 0));
+}
+
+QZ_TEST(a_gated_child_can_be_ended) // SIGTERM ends it whatever it would become; released, it is not there: ESRCH
+{
+    struct qz_os *os = contract->os;
+    struct qz_tail tails[2] = {0};
+    struct qz_event event = {0};
+    CHECK_INT(start_as(os, contract_script(contract, CONTRACT_SLEEPS_DEAF), NULL, true, tails), 0);
+    os->ops->tree_signal(os, 0, SIGTERM);
+    CU_ASSERT_TRUE(await(os, QZ_EVENT_CHILD, &event));
+    CU_ASSERT_TRUE(event.end.signaled);
+    CHECK_INT(event.end.status, SIGTERM);
+    CU_ASSERT_TRUE(await_tree_end(os, 0));
+    CHECK_INT(os->ops->child_release(os, 0), ESRCH);
 }
 
 QZ_TEST(a_tree_is_ended_politely) // SIGTERM ends what does not ignore it

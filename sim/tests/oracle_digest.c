@@ -12,7 +12,7 @@ static bool is_about(const struct virtual_entry *entry, enum virtual_op what, co
 static void read_scripts(struct digest *digest, const struct virtual_entry *entry, size_t place)
 {
     bool succeeded = entry->detail == 0;
-    if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_SNAP) && entry->result == 0) {
+    if (is_about(entry, VIRTUAL_OP_CHILD_RELEASE, RUN_SNAP) && entry->result == 0) {
         digest->snapshot_start = place;
         digest->snapshot_end = digest->count;
         digest->snapshot_succeeded = false;

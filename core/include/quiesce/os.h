@@ -100,6 +100,7 @@ struct qz_child_spec {
     char *const *argv;                 /* argv[0] = path, NULL-terminated */
     char *const *envp;
     bool clean;                        /* a script: working directory /, umask 022; else the caller's */
+    bool gated;                        /* it is executed only when child_release says so */
     struct qz_tail *out;
     struct qz_tail *err;
 };
@@ -107,6 +108,7 @@ struct qz_child_spec {
 struct qz_child_end {
     bool signaled;
     int status; /* the exit status, or the signal that ended it */
+    int error;  /* of one that was gated: the errno for which it could not be executed after all; else 0 */
 };
 
 /* ---- Events ----------------------------------------------------------------------------------------------------- */
@@ -183,8 +185,13 @@ struct qz_os_ops {
     const char *(*state_directory)(struct qz_os *os);
 
     /* -- children -- */
-    /* Starts a child. ESTALE: the file or a directory changed since `facts`; other errno: could not be started. */
+    /* Starts a child. ESTALE: the file or a directory changed since `facts`; other errno: could not be started. One that
+     * is gated does everything but to be executed, which as far as can be told it could be, and waits; it ends there if
+     * the agent dies. */
     int (*child_start)(struct qz_os *os, const struct qz_child_spec *spec);
+    /* Has the gated child of the slot executed now. Allocates nothing, and does not wait for it: what goes wrong from here
+     * on is told by its end. ESRCH: it ended while it waited, and that was told. */
+    int (*child_release)(struct qz_os *os, int slot);
     /* Sends `signal_number` to every process of the slot's tree, also to those that moved away from their parents. */
     void (*tree_signal)(struct qz_os *os, int slot, int signal_number);
     /* Is any process of the slot's tree alive? Serves the guardian too, for children that the agent started. */
@@ -196,8 +203,8 @@ struct qz_os_ops {
     int (*volume_open)(struct qz_os *os, int slot, const struct qz_mount *mount);
     /* As above, by any way there is to this superblock: another mount, or underneath what covers the mount point. */
     int (*volume_recover)(struct qz_os *os, int slot, const char *mount_point, dev_t dev);
-    /* Makes ready, for volumes 0…count-1, everything that starting operations needs (threads, memory), and, if we are the
-     * agent, what starting the next child needs. */
+    /* Makes ready, for volumes 0…count-1, everything that starting operations needs (threads, memory). A child that is
+     * to be released while they are frozen is started before: it shares our memory, of which arming makes copies. */
     int (*volumes_arm)(struct qz_os *os, int count);
     /* Starts `op` on a volume; it ends in a QZ_EVENT_VOLUME. One at a time a volume. Allocates nothing. */
     void (*volume_start)(struct qz_os *os, int slot, enum qz_volume_op op);

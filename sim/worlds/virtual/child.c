@@ -118,15 +118,15 @@ static void end_at(struct member *member, int64_t at_us, int signal_number)
 static void member_signal(struct member *member, int signal_number)
 {
     bool harmless = signal_number == 0 || signal_number == SIGSTOP || signal_number == SIGCONT;
-    if (!member->alive || harmless || (member->ignores_term && signal_number != SIGKILL))
-        return;
     struct tree *tree = member->tree;
+    if (!member->alive || harmless || (member->ignores_term && signal_number != SIGKILL && !tree->gated))
+        return;
     int64_t now_us = tree->owner->world->now_us;
     int64_t at_us = time_add(now_us, DEATH_US);
     bool first = member == tree->members;
     int64_t unkillable_us = first ? tree->attempt->unkillable_us : tree->attempt->leftovers_unkillable_us;
     int64_t killable_us = time_add(tree->start.at_us, unkillable_us);
-    if (killable_us > at_us)
+    if (killable_us > at_us && !tree->gated)
         at_us = killable_us;
     if (at_us < member->ends_us || member->ends_us == QZ_NEVER)
         end_at(member, at_us, signal_number);
@@ -145,6 +145,16 @@ void child_thawed(struct virtual_world *world, const struct superblock *superblo
             end_at(first, time_add(world->now_us, DEATH_US), first->ending_signal);
         else
             end_at(first, time_add(world->now_us, tree->attempt->run_us), 0);
+    }
+}
+
+void child_owner_over(const struct process *process)
+{
+    struct virtual_world *world = process->world;
+    for (size_t slot = 0; slot < world->tree_slots; slot++) {
+        struct tree *tree = world->tree_of_slot[slot];
+        if (tree && tree->gated && tree->owner == process && tree->alive)
+            end_at(tree->members, time_add(world->now_us, DEATH_US), SIGKILL);
     }
 }
 
@@ -193,26 +203,15 @@ static struct tree **place_of(struct virtual_world *world, int slot)
     return &world->tree_of_slot[slot];
 }
 
-static void bear(struct process *process, const struct qz_child_spec *spec, const struct virtual_attempt *attempt)
+/* It is executed: what it does takes its course. */
+static void let_loose(struct tree *tree)
 {
-    struct virtual_world *world = process->world;
-    struct tree *tree = arena_take(&world->arena, sizeof *tree);
-    tree->start = (struct virtual_start){
-        .path = arena_string(&world->arena, spec->path),
-        .slot = spec->slot,
-        .by = process->role,
-        .at_us = world->now_us,
-        .end_us = QZ_NEVER,
-        .argv = copy_words(&world->arena, spec->argv),
-        .envp = copy_words(&world->arena, spec->envp),
-        .clean = spec->clean,
-    };
-    tree->owner = process;
-    tree->attempt = attempt;
+    struct virtual_world *world = tree->owner->world;
+    const struct virtual_attempt *attempt = tree->attempt;
+    tree->gated = false;
+    tree->start.at_us = world->now_us;
     struct superblock *written = attempt->writes ? mounts_under(world, attempt->writes) : NULL;
     tree->blocked_on = written && written->frozen ? written : NULL;
-    tree->out = spec->out;
-    tree->err = spec->err;
     tree->undrained = world->undrained;
     world->undrained = tree;
     bear_members(tree);
@@ -222,7 +221,39 @@ static void bear(struct process *process, const struct qz_child_spec *spec, cons
                                   sizeof(struct tree *));
     }
     world->trees[world->tree_count++] = tree;
+}
+
+/* Only the child itself, which does nothing until it is released. */
+static void stand_at_gate(struct tree *tree)
+{
+    tree->gated = true;
+    tree->member_count = tree->alive = 1;
+    tree->members = arena_take(&tree->owner->world->arena, sizeof *tree->members);
+    *tree->members = (struct member){.tree = tree, .alive = true, .ends_us = QZ_NEVER};
+}
+
+static void bear(struct process *process, const struct qz_child_spec *spec, const struct virtual_attempt *attempt)
+{
+    struct virtual_world *world = process->world;
+    struct tree *tree = arena_take(&world->arena, sizeof *tree);
+    tree->start = (struct virtual_start){
+        .path = arena_string(&world->arena, spec->path),
+        .slot = spec->slot,
+        .by = process->role,
+        .end_us = QZ_NEVER,
+        .argv = copy_words(&world->arena, spec->argv),
+        .envp = copy_words(&world->arena, spec->envp),
+        .clean = spec->clean,
+    };
+    tree->owner = process;
+    tree->attempt = attempt;
+    tree->out = spec->out;
+    tree->err = spec->err;
     *place_of(world, spec->slot) = tree;
+    if (spec->gated)
+        stand_at_gate(tree);
+    else
+        let_loose(tree);
 }
 
 /* Why a start fails by what is to be started, or 0. */
@@ -257,8 +288,24 @@ int os_child_start(struct qz_os *os, const struct qz_child_spec *spec)
         error = refuse(world, spec, attempt);
     if (!error)
         bear(process, spec, attempt ? attempt : &default_attempt);
-    entry_operation(process, VIRTUAL_OP_CHILD_START, spec->path, spec->slot, 0, -error);
+    entry_operation(process, VIRTUAL_OP_CHILD_START, spec->path, spec->slot, spec->gated, -error);
     leave(process, VIRTUAL_OP_CHILD_START);
+    return error;
+}
+
+int os_child_release(struct qz_os *os, int slot)
+{
+    struct process *process = process_of(os);
+    int error = enter(process, VIRTUAL_OP_CHILD_RELEASE);
+    struct tree *tree = *place_of(process->world, slot);
+    if (!tree || !tree->gated)
+        violate(process, "child_release: no child of this slot waits");
+    else if (!error && !tree->alive)
+        error = ESRCH;
+    else if (!error)
+        let_loose(tree);
+    entry_operation(process, VIRTUAL_OP_CHILD_RELEASE, tree ? tree->start.path : NULL, slot, 0, -error);
+    leave(process, VIRTUAL_OP_CHILD_RELEASE);
     return error;
 }
 
@@ -314,5 +361,9 @@ size_t virtual_alive(const struct virtual_world *world)
     size_t alive = 0;
     for (size_t i = 0; i < world->tree_count; i++)
         alive += world->trees[i]->alive;
+    for (size_t slot = 0; slot < world->tree_slots; slot++) {
+        const struct tree *tree = world->tree_of_slot[slot];
+        alive += tree && tree->gated ? tree->alive : 0;
+    }
     return alive;
 }

@@ -100,6 +100,7 @@ struct tree {
     struct member *members;
     size_t member_count;
     size_t alive;
+    bool gated; /* not released, and not in the world's list */
     struct superblock *blocked_on;
     struct tree *undrained; /* the next one that has written what nobody has read yet */
     struct qz_tail *out;
@@ -182,7 +183,7 @@ struct virtual_world {
     struct node *root;
     ino_t next_ino;
     struct script *scripts;
-    struct tree **trees; /* in order of start */
+    struct tree **trees; /* that were executed, in order */
     size_t tree_count, tree_capacity;
     struct tree *undrained;
     struct tree **tree_of_slot;
@@ -308,7 +309,10 @@ bool os_is_terminal(struct qz_os *os, enum qz_stream stream);
 void child_drain(struct process *process); /* all output that its children have written */
 void child_thawed(struct virtual_world *world, const struct superblock *superblock);
 
+void child_owner_over(const struct process *process); /* what waits at its gates ends */
+
 int os_child_start(struct qz_os *os, const struct qz_child_spec *spec);
+int os_child_release(struct qz_os *os, int slot);
 void os_tree_signal(struct qz_os *os, int slot, int signal_number);
 bool os_tree_alive(struct qz_os *os, int slot);
 

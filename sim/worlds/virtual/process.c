@@ -23,6 +23,7 @@ static struct process *peer_of(const struct process *process)
 static void over(struct process *process)
 {
     process->state = PROCESS_OVER;
+    child_owner_over(process);
     const struct qz_event lost = {.kind = QZ_EVENT_PEER_LOST};
     if (process->agent && process->agent->guardian == process)
         process_post(process->agent, &lost);
@@ -339,6 +340,7 @@ const struct qz_os_ops virtual_ops = {
     .journal_read = os_journal_read,
     .state_directory = os_state_directory,
     .child_start = os_child_start,
+    .child_release = os_child_release,
     .tree_signal = os_tree_signal,
     .tree_alive = os_tree_alive,
     .list_mounts = os_list_mounts,

@@ -223,7 +223,7 @@ const char *virtual_op_name(enum virtual_op op);
 /* The trace as lines. Lives as long as the world. */
 const char *virtual_trace_text(struct virtual_world *world);
 
-/* What a process of quiesce started, in order. */
+/* What a process of quiesce had executed, in order. */
 struct virtual_start {
     const char *path;
     int slot;

@@ -68,7 +68,8 @@ static int leaves_of(const struct scenario_script *script, const struct player *
 static void tell_start(struct player *player, const struct virtual_entry *entry)
 {
     const struct virtual_start *start = virtual_start_at(player->world, player->started);
-    if (entry->result < 0 || !start || entry->slot < 0 || entry->slot >= PLAYER_SLOTS)
+    bool waits = entry->what == VIRTUAL_OP_CHILD_START && entry->value; /* to be released: it has not begun */
+    if (waits || entry->result < 0 || !start || entry->slot < 0 || entry->slot >= PLAYER_SLOTS)
         return;
     struct player_child *child = &player->children[entry->slot];
     const char *phase = variable(start, "QUIESCE_PHASE");
@@ -92,6 +93,8 @@ static void tell_end(struct player *player, const struct virtual_entry *entry)
 {
     struct player_child *child = &player->children[entry->slot];
     bool died = entry->detail < 0;
+    if (!child->running)
+        return; /* it never began */
     child->running = false;
     child->failed = entry->detail != 0;
     player_add(player, event_of(child, died ? TRACE_DIES : TRACE_EXITS, (int)llabs(entry->detail)));
@@ -153,7 +156,8 @@ static void tell_entry(struct player *player, const struct virtual_entry *entry)
         break;
     case VIRTUAL_OP_VOLUME_START: tell_operation(player, entry, TRACE_BEGINS); break;
     case VIRTUAL_DID_OPERATION_ENDS: tell_operation(player, entry, TRACE_DONE); break;
-    case VIRTUAL_OP_CHILD_START: tell_start(player, entry); break;
+    case VIRTUAL_OP_CHILD_START:
+    case VIRTUAL_OP_CHILD_RELEASE: tell_start(player, entry); break;
     case VIRTUAL_DID_CHILD_ENDS: tell_end(player, entry); break;
     case VIRTUAL_DID_MEMBER_ENDS: tell_leftover_end(player, entry); break;
     case VIRTUAL_DID_FROZEN: tell_other(player, entry, TRACE_FREEZE); break;
