@@ -160,6 +160,8 @@ int fakefs_add_rule(struct fakefs *fakefs, const struct fakefs_rule *rule)
         cJSON_AddStringToObject(request, "delay_us", "forever");
     else if (rule->delay_us)
         cJSON_AddNumberToObject(request, "delay_us", (double)rule->delay_us);
+    if (rule->bytes_per_s > 0)
+        cJSON_AddNumberToObject(request, "bytes_per_s", (double)rule->bytes_per_s);
     if (rule->transfer > 0)
         cJSON_AddNumberToObject(request, "transfer", (double)rule->transfer);
     if (rule->frozen)

@@ -61,6 +61,7 @@ struct fakefs_rule {
     uint64_t seed;
     int error;          /* errno; 0: none */
     int64_t delay_us;   /* before it is done or fails; FAKEFS_FOREVER: hangs until released */
+    int64_t bytes_per_s; /* of what is read or written, one transfer after another, as a disk does it; 0: no limit */
     int64_t transfer;   /* at most so many bytes are read (of files opened from now on) or written; 0 or less: all */
     bool frozen;        /* only while it is frozen: its error then comes in place of waiting for the thaw */
 };

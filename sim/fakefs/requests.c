@@ -154,6 +154,8 @@ static int add_rule(struct inquiry *inquiry)
         error = take_delay(inquiry, &rule);
     if (!error)
         error = take_number(inquiry, "transfer", 1, INT64_C(1) << 50, &rule.transfer);
+    if (!error)
+        error = take_number(inquiry, "bytes_per_s", 1, INT64_C(1) << 50, &rule.bytes_per_s);
     if (error)
         return error;
     rule.frozen = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(inquiry->request, "frozen"));
@@ -347,7 +349,7 @@ static const struct word {
     const char *keys; /* all that it knows, with a space around each */
     int (*answer)(struct inquiry *inquiry);
 } WORDS[] = {
-    {"rule", " operation path frozen nth every probability seed error delay_us transfer ", add_rule},
+    {"rule", " operation path frozen nth every probability seed error delay_us bytes_per_s transfer ", add_rule},
     {"clear", " ", clear_rules},
     {"release", " operation ", release},
     {"freeze", " ", freeze},

@@ -76,6 +76,17 @@ static int64_t add_up(int64_t one, int64_t other)
     return one > FOREVER - other ? FOREVER : one + other;
 }
 
+/* How long one has to wait for its transfer to be over, and for those before it. */
+static int64_t transfer_us(struct rule *rule, const struct operation *operation, int64_t now)
+{
+    if (rule->bytes_per_s == 0)
+        return 0;
+    if (rule->busy_until_us < now)
+        rule->busy_until_us = now;
+    rule->busy_until_us += (int64_t)((double)operation->size * 1e6 / (double)rule->bytes_per_s);
+    return rule->busy_until_us - now;
+}
+
 /* What every rule that hits says holds: delays add up, the first error and the shortest transfer count. */
 void rules_apply(struct server *server, struct operation *operation, int64_t now)
 {
@@ -90,6 +101,7 @@ void rules_apply(struct server *server, struct operation *operation, int64_t now
         if (!hits(rule))
             continue;
         delay_us = add_up(delay_us, rule->delay_us);
+        delay_us = add_up(delay_us, transfer_us(rule, operation, now));
         if (!operation->error)
             operation->error = rule->error;
         if (rule->transfer > 0 && (operation->transfer == 0 || rule->transfer < operation->transfer))

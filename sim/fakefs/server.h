@@ -36,6 +36,8 @@ struct rule {
     uint64_t seed;
     int error;
     int64_t delay_us;
+    int64_t bytes_per_s; /* one transfer after another; 0: no limit */
+    int64_t busy_until_us; /* with those that have begun */
     int64_t transfer;
     int64_t matches; /* so far */
 };

@@ -211,6 +211,33 @@ QZ_TEST(what_is_delayed_holds_up_nobody) // A delayed operation takes its time; 
     fake_close(&fake);
 }
 
+static int append_page(const struct fake *fake, void *argument)
+{
+    static char page[4096];
+    memset(page, 'p', sizeof page - 1);
+    return fake_append(fake_path(fake, argument), page);
+}
+
+QZ_TEST(a_rate_is_that_of_all_together) // Two who write at once to a disk of 40 KB/s take as long as both need.
+{
+    struct fake fake;
+    if (fake_open(&fake, NULL)) {
+        fake_write(fake_path(&fake, "/one"), "");
+        fake_write(fake_path(&fake, "/other"), "");
+        fake_rule(&fake, (struct fakefs_rule){.operation = "write", .bytes_per_s = 40950});
+        pid_t one = fake_start(&fake, append_page, "/one");
+        CU_ASSERT(fake_waits(&fake, "write", 1));
+        pid_t other = fake_start(&fake, append_page, "/other");
+        CHECK_INT(fake_wait(one, WAIT_MS), 0);
+        CHECK_INT(fake_wait(other, WAIT_MS), 0);
+        struct fakefs_record first = fake_last_record(&fake, "write", "/one");
+        struct fakefs_record second = fake_last_record(&fake, "write", "/other");
+        CU_ASSERT(first.waited_us >= 100000);
+        CU_ASSERT(second.at_us >= first.at_us - first.waited_us + 200000);
+    }
+    fake_close(&fake);
+}
+
 QZ_TEST(what_hangs_is_released) // A hundred hanging writers leave everything else alone, until they are released.
 {
     struct fake fake;
@@ -298,6 +325,7 @@ QZ_TEST(mistakes_are_refused) // A request that is not understood is refused in 
         {"{\"do\":\"rule\",\"operation\":\"write\",\"nth\":1,\"every\":2}", "one of them"},
         {"{\"do\":\"rule\",\"operation\":\"write\",\"probability\":1.5}", "from 0 to 1"},
         {"{\"do\":\"rule\",\"operation\":\"write\",\"delay_us\":\"long\"}", "delay_us: a whole number"},
+        {"{\"do\":\"rule\",\"operation\":\"write\",\"bytes_per_s\":0}", "bytes_per_s: a whole number from 1"},
         {"{\"do\":\"rule\"}", "operation: a string"},
         {"{\"do\":\"freez\"}", "do: freez is none of rule, clear"},
         {"{\"do\":\"copy\",\"path\":\"/none\",\"to\":\"/copy\"}", "/none: is not there"},
