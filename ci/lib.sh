@@ -64,12 +64,15 @@ start() {
     STARTED=$!
 }
 
-# An ext4 filesystem $WORK/$1, of $2 bytes, in the file $WORK/$1.img.
+# A filesystem $WORK/$1, of $2 bytes; ext4 or what $3 says, in the file $WORK/$1.img or $4. Nothing is left for the kernel
+# to initialize later.
 make_volume() {
+    local options=() image=${4-$WORK/$1.img}
+    [[ ${3-ext4} != ext4 ]] || options=(-E "lazy_itable_init=0,lazy_journal_init=0")
     mkdir "$WORK/$1"
-    truncate -s "$2" "$WORK/$1.img"
-    quietly mkfs.ext4 -q "$WORK/$1.img"
-    mount -o loop "$WORK/$1.img" "$WORK/$1" || die "no filesystem on a loop device can be had here; is there /dev/loop-control?"
+    truncate -s "$2" "$image"
+    quietly "mkfs.${3-ext4}" -q "${options[@]}" "$image"
+    mount -o loop "$image" "$WORK/$1" || die "no filesystem on a loop device can be had here; is there /dev/loop-control?"
 }
 
 work_mounts() { awk -v work="$WORK/" 'index($5, work) == 1 {print $5}' /proc/self/mountinfo | tac; }

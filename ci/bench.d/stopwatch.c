@@ -1,19 +1,22 @@
 /* stopwatch: measures, from outside, what ci/bench compares. Prints microseconds.
  *
  *     stopwatch run FILE COMMAND ARG…   from the start of a command to its end was seen; FILE gets its output
- *     stopwatch parts DIR PRE COMMAND POST   what a run consists of, and no more: PRE, FIFREEZE of DIR, COMMAND, FITHAW,
- *                                    POST; three numbers: all of it, FIFREEZE to FITHAW, these two calls alone
+ *     stopwatch parts FILE DIR PRE COMMAND POST   what a run consists of, and no more: PRE, FIFREEZE of DIR, COMMAND, FITHAW,
+ *                                    POST; FILE gets three numbers: all of it, FIFREEZE to FITHAW, these two calls alone
  *     stopwatch kill PID DIR         from SIGKILL of PID, which has DIR frozen, until a writer in DIR goes on
- *     stopwatch stall DIR MS         writes in DIR for so long; the time when the longest wait of a write was over
- *     stopwatch now FILE             writes the time into FILE, and ends
+ *     stopwatch writers OPTION… DIR… :: COMMAND ARG…   writers' stalls while a command freezes these (writers.c)
+ *     stopwatch qemu-ga SOCKET COUNT COMMAND ARG…      a hypervisor that has so many filesystems frozen (qemu_ga.c)
+ *     snapshot                       by this name it is the snapshot command for that
  *
- * parts and kill have a child that thaws after five seconds whatever happens. */
+ * What freezes has a child beside it that thaws after some seconds, or when it is killed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,23 +27,36 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "stopwatch.h"
+
 #define RESCUE_S 5
 #define BLOCKED_US 20000 /* a write that takes longer than this is waiting for the thaw */
 
-static int64_t now_us(void)
+int64_t now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void fail(const char *what)
+void fail(const char *what)
 {
     fprintf(stderr, "stopwatch: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
-static int open_directory(const char *path)
+void write_line(const char *path, const char *format, ...)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    va_list arguments;
+    va_start(arguments, format);
+    if (file < 0 || vdprintf(file, format, arguments) < 0)
+        fail(path);
+    va_end(arguments);
+    close(file);
+}
+
+int open_directory(const char *path)
 {
     int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
@@ -48,34 +64,49 @@ static int open_directory(const char *path)
     return directory;
 }
 
-/* The independent thaw. */
-static pid_t start_rescue(int directory)
+/* Thaws side by side: the thaw of one may wait for the freeze of another. */
+static void thaw_all(const int *directories, int count)
 {
+    for (int i = 0; i < count; i++) {
+        if (fork() == 0) {
+            ioctl(directories[i], FITHAW, 0);
+            _exit(0);
+        }
+    }
+}
+
+pid_t start_rescue(const int *directories, int count, int seconds)
+{
+    int alive[2]; /* open for writing as long as we are */
+    if (pipe2(alive, O_CLOEXEC) < 0)
+        fail("pipe");
     pid_t rescue = fork();
     if (rescue < 0)
         fail("fork");
     if (rescue == 0) {
-        sleep(RESCUE_S);
-        ioctl(directory, FITHAW, 0);
+        close(alive[1]);
+        struct pollfd end = {.fd = alive[0]};
+        if (poll(&end, 1, seconds * 1000) == 0)
+            fprintf(stderr, "stopwatch: still frozen after %d s; thawing\n", seconds);
+        thaw_all(directories, count);
         _exit(0);
     }
+    close(alive[0]);
     return rescue;
 }
 
-static void dismiss(pid_t rescue)
+void dismiss(pid_t rescue)
 {
     kill(rescue, SIGKILL);
     waitpid(rescue, NULL, 0);
 }
 
-/* Runs a command to its end. Returns its wait status. */
-static int run(char **argv, const char *output)
+int run(char *const *argv, const char *output)
 {
     extern char **environ;
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     pid_t child;
     int status;
     errno = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
@@ -104,10 +135,10 @@ static int run_alone(char *command)
     return run(argv, "/dev/null");
 }
 
-static int measure_parts(const char *path, char *pre, char *command, char *post)
+static int measure_parts(const char *result, const char *path, char *pre, char *command, char *post)
 {
     int directory = open_directory(path);
-    pid_t rescue = start_rescue(directory);
+    pid_t rescue = start_rescue(&directory, 1, RESCUE_S);
     int64_t begin_us = now_us();
     int status = run_alone(pre);
     int64_t freeze_us = now_us();
@@ -122,8 +153,8 @@ static int measure_parts(const char *path, char *pre, char *command, char *post)
     status |= run_alone(post);
     int64_t end_us = now_us();
     dismiss(rescue);
-    printf("%lld %lld %lld\n", (long long)(end_us - begin_us), (long long)(thawed_us - freeze_us),
-           (long long)(frozen_us - freeze_us + thawed_us - thaw_us));
+    write_line(result, "%lld %lld %lld\n", (long long)(end_us - begin_us), (long long)(thawed_us - freeze_us),
+               (long long)(frozen_us - freeze_us + thawed_us - thaw_us));
     return status != 0;
 }
 
@@ -153,7 +184,7 @@ static void *writer_main(void *argument)
 static int measure_kill(pid_t victim, const char *path)
 {
     struct writer writer = {.directory = open_directory(path)};
-    pid_t rescue = start_rescue(writer.directory);
+    pid_t rescue = start_rescue(&writer.directory, 1, RESCUE_S);
     pthread_t thread;
     errno = pthread_create(&thread, NULL, writer_main, &writer);
     if (errno)
@@ -172,43 +203,22 @@ static int measure_kill(pid_t victim, const char *path)
     return 0;
 }
 
-static int measure_stall(const char *path, int duration_ms)
-{
-    int directory = open_directory(path);
-    int64_t longest_us = 0;
-    int64_t over_us = 0;
-    for (int64_t end_us = now_us() + duration_ms * INT64_C(1000); now_us() < end_us; usleep(500)) {
-        int64_t took_us = write_once(directory);
-        if (took_us > longest_us) {
-            longest_us = took_us;
-            over_us = now_us();
-        }
-    }
-    printf("%lld\n", (long long)over_us);
-    return 0;
-}
-
-static int write_now(const char *path)
-{
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file < 0 || dprintf(file, "%lld\n", (long long)now_us()) < 0)
-        fail(path);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
+    const char *name = strrchr(argv[0], '/');
+    if (strcmp(name ? name + 1 : argv[0], "snapshot") == 0)
+        return cut_main();
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "run") == 0 && argc > 3)
         return measure_run(argv + 3, argv[2]);
-    if (strcmp(what, "parts") == 0 && argc == 6)
-        return measure_parts(argv[2], argv[3], argv[4], argv[5]);
+    if (strcmp(what, "parts") == 0 && argc == 7)
+        return measure_parts(argv[2], argv[3], argv[4], argv[5], argv[6]);
     if (strcmp(what, "kill") == 0 && argc == 4)
         return measure_kill(atoi(argv[2]), argv[3]);
-    if (strcmp(what, "stall") == 0 && argc == 4)
-        return measure_stall(argv[2], atoi(argv[3]));
-    if (strcmp(what, "now") == 0 && argc == 3)
-        return write_now(argv[2]);
-    fputs("usage: stopwatch run FILE COMMAND ARG… | parts DIR PRE COMMAND POST | kill PID DIR | stall DIR MS | now FILE\n", stderr);
+    if (strcmp(what, "writers") == 0)
+        return writers_main(argc - 1, argv + 1);
+    if (strcmp(what, "qemu-ga") == 0)
+        return qemu_ga_main(argc - 1, argv + 1);
+    fputs("stopwatch: wrong command line; stopwatch.c has them all\n", stderr);
     return 64;
 }
