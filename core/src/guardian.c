@@ -152,14 +152,14 @@ int qz_guard_start(struct qz_guard *guard)
     struct qz_os *os = guard->os;
     guard->taken_over = guard->thaw_told = false;
     guard->answer_us = QZ_NEVER;
-    int failed = guard->hold ? os->ops->volumes_arm(os, guard->hold->count) : 0;
-    if (failed == 0)
-        failed = os->ops->guard(os, guardian_main, guard);
+    int failed = os->ops->guard(os, guardian_main, guard);
     if (failed)
         return failed;
+    /* While it does the same; and after the fork, which makes each page of ours one that must be copied. */
+    int unarmed = guard->hold ? os->ops->volumes_arm(os, guard->hold->count) : 0;
     failed = await_ready(guard);
     guard->present = failed == 0;
-    return failed;
+    return failed ? failed : unarmed;
 }
 
 static void take_over(struct qz_guard *guard, enum qz_hold_cause cause)
