@@ -154,7 +154,7 @@ static bool make_step(struct builder *builder, const struct given_step *given, s
     size_t count = given->command ? given->command_count : sizeof USUAL / sizeof USUAL[0];
     const char **argv = scenario_take(builder->reader->memory, (count + 1) * sizeof *argv);
     memcpy(argv, given->command ? given->command : USUAL, count * sizeof *argv);
-    *step = (struct scenario_step){argv, count, given->root, given->expect, given->place};
+    *step = (struct scenario_step){argv, count, given->root, given->log_on, given->expect, given->place};
     return check_result(builder, step);
 }
 

@@ -145,6 +145,8 @@ static void explain_step(FILE *out, const struct scenario *scenario, size_t inde
     for (size_t i = 0; i < step->argc; i++)
         fprintf(out, strpbrk(step->argv[i], " \t\n'\"*$") || !step->argv[i][0] ? " '%s'" : " %s", step->argv[i]);
     fprintf(out, "%s\n", step->root ? "" : "   (by nobody, not root)");
+    if (step->log_on)
+        fprintf(out, "%-*sits log goes to a file on %s\n", WORD_WIDTH, "", step->log_on);
     explain_expectations(out, &step->expect);
 }
 

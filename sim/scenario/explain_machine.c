@@ -162,6 +162,8 @@ static void explain_action(struct explainer *explainer, const struct scenario_ac
     scenario_action_line(action, line, sizeof line);
     if (action->kind == SCENARIO_CHMOD)
         snprintf(line + strlen(line), sizeof line - strlen(line), " to %04o", (unsigned)action->mode);
+    for (size_t i = 0; i < action->word_count; i++)
+        snprintf(line + strlen(line), sizeof line - strlen(line), "%s%s", i ? " " : ": ", action->words[i]);
     if (action->when && action->nth > 1)
         snprintf(nth, sizeof nth, " for the %d. time", action->nth);
     if (action->when && action->after_us > 0)

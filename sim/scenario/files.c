@@ -213,6 +213,8 @@ char *scenario_action_line(const struct scenario_action *action, char *line, siz
     case SCENARIO_RELEASE: snprintf(line, size, "release %s", action->volume); break;
     case SCENARIO_REPLACE: snprintf(line, size, "replace %s", action->path); break;
     case SCENARIO_CHMOD: snprintf(line, size, "chmod %s", action->path); break;
+    case SCENARIO_OTHER_QUIESCE: snprintf(line, size, "other quiesce starts"); break;
+    case SCENARIO_LOSE_DISK: snprintf(line, size, "lose disk %s", action->volume); break;
     }
     return line;
 }

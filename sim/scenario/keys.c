@@ -130,6 +130,9 @@ static const struct key_object PLUGIN_OBJECT = {
      .fallback = "[\"run\", \"--\", \"snapshot\"]", .example = "[\"run\", \"--hold\", \"2\"]"},                        \
     {.name = "root", .kind = KEY_FLAG, KEY_AT(type, inside root),                                                      \
      .description = "false: it is run by nobody instead of root.", .fallback = "true"},                                \
+    {.name = "log_on", .kind = KEY_VOLUME, KEY_AT(type, inside log_on),                                                \
+     .description = "Its log (standard error) goes to a file on this volume. Without this key: to one that nobody "    \
+                    "freezes.", .example = "\"/data\""},                                                               \
     {.name = "expect", .kind = KEY_OBJECT, .required = true, KEY_AT(type, inside expect),                              \
      .object = &scenario_expect_keys, .description = "What must be seen.", .example = "{\"exit\": 0}"}
 

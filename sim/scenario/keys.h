@@ -120,6 +120,7 @@ struct given_step {
     const char *const *command; /* NULL: the usual one */
     size_t command_count;
     bool root;
+    const char *log_on;
     struct scenario_expect expect;
     struct scenario_place place;
 };

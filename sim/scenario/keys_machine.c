@@ -242,13 +242,20 @@ static const struct key ACTION[] = {
      .description = "This file or directory gets another mode.", .example = "\"/opt/app/pre.sh\""},
     {.name = "mode", .kind = KEY_MODE, KEY_AT(struct scenario_action, mode), .with = "chmod",
      .description = "The mode, in octal.", .example = "\"0777\""},
+    {.name = "quiesce", .kind = KEY_TEXT, KEY_LIST_AT(struct scenario_action, words, word_count),
+     .description = "Another quiesce is started with these words, and what waits at the line waits for its end. "
+                    "\"other quiesce says …\" tells each line of its standard output.", .example = "[\"thaw\"]"},
+    {.name = "lose_disk", .kind = KEY_VOLUME, KEY_AT(struct scenario_action, volume),
+     .description = "From now on everything that is asked of this volume's disk fails (EIO). The loop world can take "
+                    "a recorded disk away.", .example = "\"/data\""},
     {.name = NULL},
 };
 
 static const struct key_word ACTION_KINDS[] = {
     {"send", SCENARIO_SEND}, {"freeze", SCENARIO_OTHER_FREEZE}, {"thaw", SCENARIO_OTHER_THAW},
     {"mount_over", SCENARIO_MOUNT_OVER}, {"unmount", SCENARIO_UNMOUNT}, {"release", SCENARIO_RELEASE},
-    {"replace", SCENARIO_REPLACE}, {"chmod", SCENARIO_CHMOD}, {NULL, 0}};
+    {"replace", SCENARIO_REPLACE}, {"chmod", SCENARIO_CHMOD}, {"quiesce", SCENARIO_OTHER_QUIESCE},
+    {"lose_disk", SCENARIO_LOSE_DISK}, {NULL, 0}};
 
 static bool check_action(struct reader *reader, const cJSON *item, void *object)
 {
@@ -267,4 +274,4 @@ const struct key_object scenario_action_keys = {
     .place = offsetof(struct scenario_action, place), .initial = &(const struct scenario_action){.nth = 1},
     .rule = KEY_ONE, .check = check_action,
     .choice = (const char *const[]){"send", "freeze", "thaw", "mount_over", "unmount", "release", "replace", "chmod",
-                                    NULL}};
+                                    "quiesce", "lose_disk", NULL}};

@@ -57,6 +57,11 @@ static const char *const FORMS[] = {
     "release \6",
     "replace /\7",
     "chmod /\7",
+    "lose disk \6",
+    "other quiesce starts",
+    "other quiesce exits \3",
+    "other quiesce dies \4",
+    "other quiesce says \7",
 };
 
 static const char *const SET_SAYS[SET_COUNT] = {"", "PLUGIN", "ATTEMPT", "STATUS", "SIGNAL", "ERROR", "VOLUME", "…"};
@@ -234,7 +239,7 @@ static const char *say_forms(struct lines *lines, const char *pattern)
         return scenario_format(lines->memory, "lines are like %s%s%s", all, say_set(lines, all, PLUGIN),
                                say_set(lines, all, VOLUME));
     return "lines begin with agent, guardian, pre, post, snapshot, leftover of, sync, freeze, thaw, other freeze, "
-           "other thaw, SIGNAL to, mount over, unmount, release, replace or chmod";
+           "other thaw, other quiesce, SIGNAL to, mount over, unmount, release, replace, chmod or lose disk";
 }
 
 bool scenario_line_possible(struct reader *reader, const cJSON *item, const char *what, const char *pattern)

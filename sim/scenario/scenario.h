@@ -145,6 +145,8 @@ enum scenario_action_kind {
     SCENARIO_RELEASE,    /* the operation of quiesce's on `volume` that a fault holds goes on */
     SCENARIO_REPLACE,    /* the file `path` is replaced by another one with the same name, owner, mode and text */
     SCENARIO_CHMOD,      /* `path` gets `mode` */
+    SCENARIO_OTHER_QUIESCE, /* another quiesce is started with `words`; whoever waits at the line waits for its end */
+    SCENARIO_LOSE_DISK,  /* from now on everything that is asked of the disk of `volume` fails with EIO */
 };
 
 /* Both: two signals, the agent's first, with nothing between. */
@@ -162,6 +164,8 @@ struct scenario_action {
     const char *volume;
     const char *path;
     mode_t mode;
+    const char *const *words; /* of quiesce, without its name */
+    size_t word_count;
     struct scenario_place place;
 };
 
@@ -205,6 +209,7 @@ struct scenario_step {
     const char *const *argv; /* of quiesce, without its name; NULL-terminated */
     size_t argc;
     bool root;          /* false: run as nobody */
+    const char *log_on; /* its standard error goes to a file on this volume; NULL: to one that nobody freezes */
     struct scenario_expect expect;
     struct scenario_place place;
 };

@@ -36,6 +36,7 @@ __attribute__((format(printf, 3, 4))) static void only(struct finding_worlds *fi
 
 #define NOT_VIRTUAL (SCENARIO_FAKE | SCENARIO_LOOP)
 #define NOT_FAKE (SCENARIO_VIRTUAL | SCENARIO_LOOP)
+#define NOT_LOOP (SCENARIO_VIRTUAL | SCENARIO_FAKE)
 
 static void look_at_volume(struct finding_worlds *finding, const struct scenario_volume *volume)
 {
@@ -53,6 +54,18 @@ static void look_at_volume(struct finding_worlds *finding, const struct scenario
     for (const struct scenario_volume *other = finding->scenario->volumes; other != volume; other++) {
         if (other->disk == volume->disk)
             only(finding, SCENARIO_VIRTUAL, "each volume is a disk there (%s, %s)", other->mount, volume->mount);
+    }
+}
+
+/* A disk that a loop device serves cannot be pulled out while it is mounted, but what serves the file below it can fail. */
+static void look_at_action(struct finding_worlds *finding, const struct scenario_action *action)
+{
+    const struct scenario_volume *volume = finding->scenario->volumes;
+    if (action->kind == SCENARIO_OTHER_QUIESCE)
+        only(finding, NOT_VIRTUAL, "it has one quiesce at a time");
+    for (size_t i = 0; action->kind == SCENARIO_LOSE_DISK && i < finding->scenario->volume_count; i++) {
+        if (strcmp(volume[i].mount, action->volume) == 0 && !volume[i].recorded)
+            only(finding, NOT_LOOP, "only a recorded disk can be lost there (%s)", action->volume);
     }
 }
 
@@ -84,6 +97,8 @@ void scenario_find_worlds(struct scenario_memory *memory, struct scenario *scena
         if (strncmp(scenario->needs[i], "program:", 8) == 0)
             only(&finding, NOT_VIRTUAL, "it has no programs (%s)", scenario->needs[i]);
     }
+    for (size_t i = 0; i < scenario->action_count; i++)
+        look_at_action(&finding, &scenario->actions[i]);
     if (scenario->workload_count > 0)
         only(&finding, SCENARIO_LOOP, "nobody writes there");
     look_at_steps(&finding);

@@ -173,6 +173,8 @@ QZ_TEST(actions_leave_the_lines_that_patterns_may_ask_for) // Each kind's line i
         {"\"release\": \"/data\"", "release /data"},
         {"\"replace\": \"/opt/app/pre.sh\"", "replace /opt/app/pre.sh"},
         {"\"chmod\": \"/opt/app\", \"mode\": \"0777\"", "chmod /opt/app"},
+        {"\"quiesce\": [\"thaw\"]", "other quiesce starts"},
+        {"\"lose_disk\": \"/data\"", "lose disk /data"},
     };
     for (size_t i = 0; i < sizeof ACTIONS / sizeof ACTIONS[0]; i++) {
         char text[512], line[512];
@@ -323,6 +325,11 @@ QZ_TEST(worlds_follow_from_what_is_asked_for) // Each with the reason why anothe
         {"\"then\": [{\"expect\": {\"snapshot\": {\"/data\": {\"clean\": true}}}}]", SCENARIO_LOOP},
         {"\"worlds\": [\"fake\", \"virtual\"], \"pre_file\": {\"text\": \"\"}", SCENARIO_FAKE},
         {"\"faults\": [{\"op\": \"freeze\", \"delay_ms\": \"forever\"}]", SCENARIO_WORLDS},
+        {"\"actions\": [{\"at_ms\": 1, \"quiesce\": [\"thaw\"]}]", SCENARIO_FAKE | SCENARIO_LOOP},
+        {"\"actions\": [{\"at_ms\": 1, \"lose_disk\": \"/data\"}]", SCENARIO_VIRTUAL | SCENARIO_FAKE},
+        {"\"volumes\": [{\"mount\": \"/data\", \"recorded\": true}], "
+         "\"actions\": [{\"at_ms\": 1, \"lose_disk\": \"/data\"}]", SCENARIO_LOOP},
+        {"\"log_on\": \"/data\"", SCENARIO_WORLDS},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct parsed parsed = parse_with(CASES[i].members);

@@ -78,7 +78,7 @@ void trace_free(struct trace *trace)
     *trace = (struct trace){NULL, 0, 0, NULL};
 }
 
-static const char *const ROLES[] = {"agent", "guardian", "pre", "post", "snapshot", "leftover", "other", "harness"};
+static const char *const ROLES[] = {"agent", "guardian", "pre", "post", "snapshot", "leftover", "other quiesce", "harness"};
 static const char *const OPS[] = {"", "sync", "freeze", "thaw"};
 
 /* A line in the making. Written piece by piece: lines are made by the million, and printf is slow. */

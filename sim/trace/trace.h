@@ -12,6 +12,7 @@
  *     freeze /data begins                freeze /data ok | EBUSY | …
  *     thaw /data begins                  thaw /data ok | EINVAL | …
  *     other freeze /data ok              other thaw /data ok
+ *     other quiesce starts               other quiesce exits 20 (and, a note: other quiesce says LINE)
  *     KILL to agent                      mount over /data
  *     writer of /data waited 12.3 ms     (a note as it goes on: timelines show when workloads stood still)
  */
@@ -29,7 +30,7 @@ enum trace_role {
     TRACE_POST,
     TRACE_SNAPSHOT,
     TRACE_LEFTOVER, /* a process that a script left behind; `target`: the role of that script */
-    TRACE_OTHER,    /* somebody else who freezes and thaws */
+    TRACE_OTHER,    /* somebody else who freezes and thaws, or another quiesce */
     TRACE_HARNESS,
 };
 

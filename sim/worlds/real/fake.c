@@ -80,3 +80,10 @@ bool fake_slow_down(struct sandbox_volume *volume, struct problem *problem)
     int error = fakefs_add_rule(&volume->fakefs, &slow);
     return !error || problem_set(problem, "a slow disk for %s: %s", volume->given->mount, strerror(error));
 }
+
+int fake_lose_disk(struct sandbox_volume *volume)
+{
+    /* What a filesystem knows already it goes on telling. */
+    const struct fakefs_rule rule = {.operation = volume->fake ? "change" : "*", .error = EIO};
+    return fakefs_add_rule(&volume->fakefs, &rule);
+}

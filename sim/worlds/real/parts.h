@@ -111,6 +111,8 @@ bool fake_mount(struct sandbox *sandbox, struct sandbox_volume *volume, struct p
 bool fake_add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *volume, size_t index,
                         struct problem *problem);
 bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);
+/* From now on everything that is asked of the volume's disk (in the fake world: each change of the volume) fails. 0 or an errno. */
+int fake_lose_disk(struct sandbox_volume *volume);
 /* What a slow disk costs begins only when the scenario does. */
 bool fake_slow_down(struct sandbox_volume *volume, struct problem *problem);
 

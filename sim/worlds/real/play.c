@@ -147,31 +147,41 @@ static const char *make_words(const struct scenario_step *step, char own_report[
     return reports && !report ? own_report : report;
 }
 
-/* Starts the step's command. False: the environment does not work. */
-static bool start(struct play *play, const char *const *words, const int output[2])
+struct play_process *play_start(struct play *play, const char *const *words, bool root, const int output[2],
+                                enum trace_role role, int *error)
 {
-    const struct scenario_step *given = &play->scenario->steps[play->step];
     int calls[GATE_CALLS_MAX];
     size_t count = play_gated_calls(play->sandbox.fake, calls);
     struct play_gate *gate = allocate(1, sizeof *gate);
-    pid_t pid = sandbox_start(&play->sandbox, (char *const *)(uintptr_t)words, given->root, output[0], output[1], calls,
-                              count, &gate->listener);
+    pid_t pid = sandbox_start(&play->sandbox, (char *const *)(uintptr_t)words, root, output[0], output[1], calls, count,
+                              &gate->listener);
     if (pid < 0) {
         free(gate);
-        if (asprintf(&play->outcome->broken, "quiesce cannot be started: %s", strerror(-pid)) < 0)
-            abort();
-        return false;
+        *error = -pid;
+        return NULL;
     }
     gate->next = play->gates;
     play->gates = gate;
-    play->agent = play_process_add(play, pid, TRACE_AGENT);
+    struct play_process *process = play_process_add(play, pid, role);
+    *error = process ? 0 : errno;
+    return process;
+}
+
+/* Starts the step's command. False: the environment does not work. */
+static bool start(struct play *play, const char *const *words, const int output[2])
+{
+    int error;
+    play->agent = play_start(play, words, play->scenario->steps[play->step].root, output, TRACE_AGENT, &error);
+    if (!play->agent && asprintf(&play->outcome->broken, "quiesce cannot be started: %s", strerror(error)) < 0)
+        abort();
     return play->agent != NULL;
 }
 
 /* A command whose quiesce was killed under it has nobody left who ends it; most end by themselves. */
 static bool is_over(struct play *play)
 {
-    if (!play->agent_ended || play_quiesce_lives(play) || !play_volumes_idle(play))
+    if (!play->agent_ended || play_quiesce_lives(play) || !play_volumes_idle(play) ||
+        play_process_of_role(play, TRACE_OTHER))
         return false;
     if (play->orphans_until_us == 0)
         play->orphans_until_us = sooner(play_now_us() + ORPHANS_WAIT_US, play->deadline_us);
@@ -195,9 +205,28 @@ static bool follow(struct play *play)
     return true;
 }
 
-static char *take_output(int file)
+/* Where the step's standard error goes: a file of its own, or one on a volume, of which only what is written from now on
+ * is this step's. */
+struct log {
+    int reader;
+    int writer;
+    off_t begin;
+};
+
+static struct log open_log(struct play *play, const struct scenario_step *given)
 {
-    lseek(file, 0, SEEK_SET);
+    if (!given->log_on) {
+        int file = memfd_create("err", MFD_CLOEXEC);
+        return (struct log){file, file, 0};
+    }
+    const int *log = sandbox_volume_at(&play->sandbox, given->log_on)->log;
+    int reader = fcntl(log[0], F_DUPFD_CLOEXEC, 0);
+    return (struct log){reader, log[1], lseek(reader, 0, SEEK_END)};
+}
+
+static char *take_output(int file, off_t begin)
+{
+    lseek(file, begin, SEEK_SET);
     char *text = read_whole(file, NULL);
     close(file);
     return text;
@@ -227,7 +256,8 @@ static bool play_step(struct play *play, size_t number)
     struct outcome_step *step = &play->outcome->steps[number];
     snprintf(own_report, sizeof own_report, SANDBOX_PRIVATE "/report-%zu.json", number + 1);
     const char *report = make_words(&play->scenario->steps[number], own_report, &words);
-    int output[] = {memfd_create("out", MFD_CLOEXEC), memfd_create("err", MFD_CLOEXEC)};
+    struct log log = open_log(play, &play->scenario->steps[number]);
+    int output[] = {memfd_create("out", MFD_CLOEXEC), log.writer};
     play->step = (int)number;
     play->outcome->step_count = number + 1;
     play->agent = NULL;
@@ -235,8 +265,8 @@ static bool play_step(struct play *play, size_t number)
     play->orphans_until_us = 0;
     bool completed = start(play, words, output) && follow(play);
     free(words);
-    step->out = take_output(output[0]);
-    step->err = take_output(output[1]);
+    step->out = take_output(output[0], 0);
+    step->err = take_output(log.reader, log.begin);
     fill_step(play, step, report);
     return completed;
 }
@@ -269,6 +299,7 @@ static void end(struct play *play, bool begun)
     play->outcome->duration_us = play_now_us() - play->start_us;
     play->ended = true;
     if (begun) {
+        play_others_end(play);
         play_volumes_end(play);
         play->outcome->longest_stall_us = sandbox_workload_stop(&play->sandbox);
         sandbox_judge_snapshots(&play->sandbox, play->outcome);

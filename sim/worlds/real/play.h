@@ -91,6 +91,10 @@ int64_t play_now_us(void);
 void play_tell(struct play *play, struct trace_event event, struct held *held);
 void play_note(struct play *play, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Starts the program with `words` behind a gate of its own, its output into the descriptors. NULL: *error says why. */
+struct play_process *play_start(struct play *play, const char *const *words, bool root, const int output[2],
+                                enum trace_role role, int *error);
+
 /* Plays the scenario: the way of world.h's `play`. */
 void play_real(const struct scenario *scenario, const struct world_settings *settings, bool fake,
                struct outcome *outcome);
@@ -119,6 +123,8 @@ void play_operate(struct play *play, struct held *held, struct sandbox_volume *v
 void play_operate_as_other(struct play *play, struct held *held, struct sandbox_volume *volume, enum trace_op op);
 /* What a fault delays on the volume goes on. */
 void play_release(struct play *play, const struct sandbox_volume *volume);
+/* Everything that is asked of the volume's disk fails from now on. 0 or an errno. */
+int play_lose_disk(struct play *play, struct sandbox_volume *volume);
 void play_release_all(struct play *play); /* what would hang for ever, on all volumes, also from now on in this step */
 /* Takes what workers have done, and starts what is due. */
 void play_volumes_turn(struct play *play);
@@ -144,6 +150,8 @@ struct play_process {
     bool start_told;
     bool end_told;
     int status; /* waitpid's; when it has ended. -1: nobody saw how */
+    int output;         /* of another quiesce that the scenario started; -1 */
+    struct held *waits; /* for its end; NULL: nobody */
 };
 
 /* NULL: it is gone already. */
@@ -164,6 +172,8 @@ void play_process_names_itself(struct play *play, struct held *held);
 void play_process_ended(struct play *play, struct play_process *process);
 /* Finds processes that scripts have left behind and nobody knows yet. `script`: of that one only; NULL: of all. */
 void play_find_leftovers(struct play *play, const struct play_process *script);
+/* Nobody waits for another quiesce's end any more. */
+void play_others_end(struct play *play);
 bool play_process_is_stopped(const struct play_process *process); /* or has ended */
 /* Who acts because a process died may be seen before its end: takes the ends of all that are about to. */
 void play_settle(struct play *play);

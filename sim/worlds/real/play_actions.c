@@ -1,8 +1,10 @@
 /* play_actions.c: what the scenario does at lines of the trace, and by the clock. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
@@ -65,6 +67,27 @@ static void send_signals(struct play *play, const struct scenario_action *action
     }
 }
 
+/* Another quiesce; `held` waits for its end. Its log goes nowhere. */
+static void start_other_quiesce(struct play *play, const struct scenario_action *action, struct held *held)
+{
+    const char **words = allocate(action->word_count + 2, sizeof *words);
+    words[0] = SANDBOX_BINARY;
+    memcpy(words + 1, action->words, action->word_count * sizeof *words);
+    int error;
+    int output[] = {memfd_create("out", MFD_CLOEXEC), open("/dev/null", O_WRONLY | O_CLOEXEC)};
+    struct play_process *other = play_start(play, words, true, output, TRACE_OTHER, &error);
+    close(output[1]);
+    free(words);
+    if (!other) {
+        close(output[0]);
+        play_note(play, "another quiesce cannot be started: %s", strerror(error));
+        return;
+    }
+    other->output = output[0];
+    other->waits = held;
+    held_take(held);
+}
+
 /* Returns 0 or an errno. */
 static int carry_out_there(struct play *play, const struct scenario_action *action, struct sandbox_volume *volume)
 {
@@ -74,9 +97,11 @@ static int carry_out_there(struct play *play, const struct scenario_action *acti
     case SCENARIO_REPLACE: return sandbox_replace_file(&play->sandbox, action->path);
     case SCENARIO_CHMOD: return sandbox_chmod(&play->sandbox, action->path, action->mode);
     case SCENARIO_RELEASE: play_release(play, volume); return 0;
+    case SCENARIO_LOSE_DISK: return play_lose_disk(play, volume);
     case SCENARIO_SEND:
     case SCENARIO_OTHER_FREEZE:
-    case SCENARIO_OTHER_THAW: break; /* tell of themselves */
+    case SCENARIO_OTHER_THAW:
+    case SCENARIO_OTHER_QUIESCE: break; /* tell of themselves */
     }
     return EINVAL;
 }
@@ -89,6 +114,7 @@ static void carry_out(struct play *play, const struct scenario_action *action, s
     case SCENARIO_SEND: send_signals(play, action); break;
     case SCENARIO_OTHER_FREEZE: play_operate_as_other(play, held, volume, TRACE_FREEZE); break;
     case SCENARIO_OTHER_THAW: play_operate_as_other(play, held, volume, TRACE_THAW); break;
+    case SCENARIO_OTHER_QUIESCE: start_other_quiesce(play, action, held); break;
     default: {
         int error = carry_out_there(play, action, volume);
         scenario_action_line(action, line, sizeof line);

@@ -42,7 +42,8 @@ struct play_process *play_process_add(struct play *play, pid_t pid, enum trace_r
     if (pidfd < 0)
         return NULL;
     struct play_process *process = allocate(1, sizeof *process);
-    *process = (struct play_process){.next = play->processes, .pid = pid, .pidfd = pidfd, .role = role, .status = -1};
+    *process = (struct play_process){
+        .next = play->processes, .pid = pid, .pidfd = pidfd, .role = role, .status = -1, .output = -1};
     play->processes = process;
     return process;
 }
@@ -141,7 +142,7 @@ static int status_of_ended(const struct play_process *process)
 static void tell(struct play *play, const struct play_process *process, enum trace_what what, int value,
                  struct held *held)
 {
-    if (process->role == TRACE_OTHER || process->role == TRACE_HARNESS)
+    if (process->role == TRACE_HARNESS)
         return;
     play_tell(play, (struct trace_event){.role = process->role, .what = what, .ordinal = process->ordinal,
                                          .value = value, .target = process->target, .plugin = process->plugin,
@@ -207,12 +208,21 @@ static void become_child(struct play *play, struct play_process *process, const 
     process->ordinal = atoi(attempt);
 }
 
+/* Was it started by a quiesce that somebody else started? */
+static bool is_of_others(const struct play *play, pid_t pid)
+{
+    const struct play_process *parent = play_process_find(play, parent_of(pid));
+    return parent && parent->role != TRACE_AGENT && parent->role != TRACE_GUARDIAN;
+}
+
 void play_process_executes(struct play *play, struct held *held, const char *path, uint64_t environment)
 {
     struct play_process *process = play_process_find(play, held->process);
     bool quiesce = !process && runs_quiesce(play, held->process);
     if (quiesce)
         play_settle(play);
+    if (quiesce && is_of_others(play, held->process))
+        return; /* what another quiesce starts has no part */
     if (!process && (quiesce || strcmp(path, SANDBOX_BINARY) == 0))
         process = play_process_add(play, held->process, quiesce ? TRACE_HARNESS : TRACE_OTHER);
     if (process && process->role == TRACE_HARNESS)
@@ -222,13 +232,6 @@ void play_process_executes(struct play *play, struct held *held, const char *pat
     if (process == play->agent)
         process->ordinal = ++play->agents;
     tell_start(play, process, held);
-}
-
-/* Was it started by a quiesce that somebody else started? */
-static bool is_of_others(const struct play *play, pid_t pid)
-{
-    const struct play_process *parent = play_process_find(play, parent_of(pid));
-    return parent && parent->role != TRACE_AGENT && parent->role != TRACE_GUARDIAN;
 }
 
 enum trace_role play_caller_role(struct play *play, struct held *held)
@@ -410,6 +413,29 @@ static void adopt(struct play *play, pid_t pid, const struct play_process *scrip
         play_process_add(play, pid, TRACE_HARNESS);
 }
 
+/* What another quiesce said, a note a line; and whoever waited for its end goes on. */
+static void end_other(struct play *play, struct play_process *process)
+{
+    lseek(process->output, 0, SEEK_SET);
+    char *text = read_whole(process->output, NULL);
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line && !play->ended; line = strtok_r(NULL, "\n", &rest))
+        play_note(play, "other quiesce says %s", line);
+    free(text);
+    close(process->output);
+    process->output = -1;
+    held_let_go(play, process->waits);
+    process->waits = NULL;
+}
+
+void play_others_end(struct play *play)
+{
+    for (struct play_process *process = play->processes; process; process = process->next) {
+        if (process->output >= 0)
+            end_other(play, process);
+    }
+}
+
 void play_process_ended(struct play *play, struct play_process *process)
 {
     process->status = status_of_ended(process);
@@ -420,6 +446,8 @@ void play_process_ended(struct play *play, struct play_process *process)
     if (process->start_told && !process->end_told)
         tell(play, process, exited ? TRACE_EXITS : TRACE_DIES, exited ? WEXITSTATUS(status) : WTERMSIG(status), NULL);
     process->end_told = true;
+    if (process->output >= 0)
+        end_other(play, process);
     if (process != play->agent)
         return;
     visit_tree(play, play->sandbox.init, 1, adopt, NULL);

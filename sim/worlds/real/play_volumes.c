@@ -54,6 +54,7 @@ struct play_volume {
     struct operation *first;
     struct worker *worker; /* NULL: there was nothing to do yet */
     int *matches;          /* operations that each fault is about, so far */
+    bool lost;             /* its disk, which a fake filesystem never reads or writes */
 };
 
 /* ---- The worker ------------------------------------------------------------------------------------------------- */
@@ -201,6 +202,8 @@ static bool is_about(const struct scenario_fault *fault, enum trace_op op, const
 static void apply_faults(const struct play *play, struct operation *operation)
 {
     struct play_volume *volume = operation->volume;
+    if (volume->lost && operation->op != TRACE_THAW)
+        operation->error = EIO;
     for (size_t i = 0; i < play->scenario->fault_count; i++) {
         const struct scenario_fault *fault = &play->scenario->faults[i];
         if (!is_about(fault, operation->op, volume->volume->given->mount))
@@ -261,6 +264,12 @@ void play_release(struct play *play, const struct sandbox_volume *volume)
     struct operation *operation = of(play, volume)->first;
     if (operation && operation->due_us > 0)
         operation->due_us = 0;
+}
+
+int play_lose_disk(struct play *play, struct sandbox_volume *volume)
+{
+    of(play, volume)->lost = volume->fake;
+    return fake_lose_disk(volume);
 }
 
 void play_release_all(struct play *play)

@@ -25,6 +25,7 @@ struct sandbox_volume {
     dev_t dev;            /* of the superblock (mountinfo's) */
     struct fakefs fakefs; /* serves the volume, or its recorded disk; server 0: neither */
     bool fake;            /* the former */
+    int log[2];           /* a file on it, as a log: to be read, to be written; -1: none is wanted */
     bool frozen_by_other;
 };
 

@@ -216,12 +216,29 @@ static bool make_volume(struct sandbox *sandbox, struct sandbox_volume *volume, 
     return mounted && open_volume(volume, problem) && add_more(sandbox, volume, problem);
 }
 
+/* A file for the log, if there is to be one: opened while that does not wait, and twice: who waits in a write holds the
+ * position of his descriptor, and all that share it wait with him. 0 or an errno. */
+static int open_log(const struct sandbox *sandbox, struct sandbox_volume *volume)
+{
+    static const char NAME[] = "quiesce.log";
+    bool wanted = false;
+    for (size_t i = 0; i < sandbox->scenario->step_count; i++) {
+        const char *on = sandbox->scenario->steps[i].log_on;
+        wanted |= on && strcmp(on, volume->given->mount) == 0;
+    }
+    if (!wanted)
+        return 0;
+    volume->log[1] = openat(volume->directory, NAME, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    volume->log[0] = volume->log[1] < 0 ? -1 : openat(volume->directory, NAME, O_RDONLY | O_CLOEXEC);
+    return volume->log[0] < 0 ? errno : 0;
+}
+
 /* What must come last: after the scenario's files lie where they should. */
 static bool finish_volume(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
 {
     const struct scenario_volume *given = volume->given;
-    int error = 0;
-    if (given->read_only && mount(NULL, volume->path, NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
+    int error = open_log(sandbox, volume);
+    if (!error && given->read_only && mount(NULL, volume->path, NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
         error = errno;
     if (!error && given->covered)
         error = sandbox_mount_over(sandbox, given->mount);
@@ -239,7 +256,7 @@ bool volumes_make(struct sandbox *sandbox, struct problem *problem)
     const struct scenario *scenario = sandbox->scenario;
     sandbox->volumes = allocate(scenario->volume_count, sizeof *sandbox->volumes);
     for (size_t i = 0; i < scenario->volume_count; i++) {
-        sandbox->volumes[i] = (struct sandbox_volume){.given = &scenario->volumes[i], .directory = -1};
+        sandbox->volumes[i] = (struct sandbox_volume){.given = &scenario->volumes[i], .directory = -1, .log = {-1, -1}};
         sandbox->volume_count++;
         if (!make_volume(sandbox, &sandbox->volumes[i], problem))
             return false;
@@ -311,6 +328,10 @@ void volumes_close(struct sandbox *sandbox, struct outcome *outcome)
     for (size_t i = 0; i < sandbox->volume_count; i++) {
         if (sandbox->volumes[i].directory >= 0)
             close(sandbox->volumes[i].directory);
+        for (size_t k = 0; k < 2; k++) {
+            if (sandbox->volumes[i].log[k] >= 0)
+                close(sandbox->volumes[i].log[k]);
+        }
     }
     umount2(sandbox->root, MNT_DETACH);
     /* Those that served disks had to write what unmounting flushed. */

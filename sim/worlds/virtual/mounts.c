@@ -103,7 +103,7 @@ void virtual_unmount_at(struct virtual_world *world, const char *mount_point, in
 
 void virtual_stream_on(struct virtual_world *world, enum qz_stream stream, const char *mount_point)
 {
-    world->stream_on[stream] = arena_string(&world->arena, mount_point);
+    world->stream_on[stream] = mount_point ? arena_string(&world->arena, mount_point) : NULL;
 }
 
 /* Is `path` the directory or below it? */

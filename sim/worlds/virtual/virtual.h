@@ -133,7 +133,7 @@ void virtual_release_volume(struct virtual_world *world, dev_t dev);
 void virtual_foreign_freeze(struct virtual_world *world, dev_t dev, int64_t at_us);
 void virtual_foreign_thaw(struct virtual_world *world, dev_t dev, int64_t at_us);
 void virtual_unmount_at(struct virtual_world *world, const char *mount_point, int64_t at_us); /* its topmost mount */
-/* The stream leads to a file on this mount point: printing while that is frozen blocks (the log: is dropped). */
+/* The stream leads to a file on this mount point (NULL: to none): printing while that is frozen blocks (the log: is dropped). */
 void virtual_stream_on(struct virtual_world *world, enum qz_stream stream, const char *mount_point);
 
 /* ---- Faults ----------------------------------------------------------------------------------------------------- */

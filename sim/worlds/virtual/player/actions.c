@@ -121,6 +121,12 @@ static void carry_out(void *argument)
         note(player, "chmod", action->path);
         replace(player, action->path, &action->mode);
         break;
+    case SCENARIO_LOSE_DISK:
+        note(player, "lose disk", action->volume);
+        virtual_fault_volume(player->world, dev, QZ_VOLUME_SYNC, VIRTUAL_EVERY, EIO, 0);
+        virtual_fault_volume(player->world, dev, QZ_VOLUME_FREEZE, VIRTUAL_EVERY, EIO, 0);
+        break;
+    case SCENARIO_OTHER_QUIESCE: break; /* not in this world (scenario/worlds.c) */
     }
 }
 

@@ -124,6 +124,7 @@ static void play_step(struct player *player, int number)
     player->status = -1;
     player->step_start_us = virtual_now_us(player->world);
     virtual_set_root(player->world, given->root);
+    virtual_stream_on(player->world, QZ_STREAM_LOG, given->log_on);
     player_start_clock_actions(player);
     enum virtual_end end = virtual_run(player->world, agent, &(struct agent){player, &words});
     player_tell(player);
