@@ -458,6 +458,15 @@ QZ_TEST(a_script_that_cannot_start_is_told) // with the cause; it is not retried
     run_free(run);
 }
 
+QZ_TEST(a_missing_interpreter_is_told) // "no such file" would be said of a script that anybody can see
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_PRE, {.start_error = ENOENT});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_CONTAINS(run_text(run, "errors.0.detail"), "could not be started: the interpreter that its first line names");
+    run_free(run);
+}
+
 QZ_TEST(what_changed_after_the_check_is_not_run) // and the error says so; also before a later attempt
 {
     struct run *run = run_new(2);
