@@ -292,6 +292,14 @@ QZ_TEST(the_booleans_are_two) // One does not stand for the other.
     free_parsed(&parsed);
 }
 
+QZ_TEST(a_large_number_is_shown_in_digits) // not as 1e+15, which is not what stands in the file
+{
+    struct parsed parsed = parse_text("{\"timeoutInSeconds\": 1000000000000000}");
+    CHECK_STRING(parsed.error.message, "f:1:22: timeoutInSeconds: found 1000000000000000, allowed an integer from 1 to "
+                                       "1800, without quotes");
+    free_parsed(&parsed);
+}
+
 QZ_TEST(both_ends_of_each_range_are_allowed) // The values just beyond are in the bad set.
 {
     struct parsed least = parse_good("smallest-values.json");

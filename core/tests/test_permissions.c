@@ -45,6 +45,7 @@ QZ_TEST(a_script_of_root_with_0700_is_trusted) // and with 0500: no more than 07
     CHECK_INT(check(&way, QZ_FILE_POST_SCRIPT), QZ_E_SUCCESS);
     way.steps[FILE_STEP].mode = 0500;
     CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_SUCCESS);
+    CU_ASSERT_PTR_NULL(way.error.path); /* nothing is said of it */
 }
 
 QZ_TEST(a_script_may_have_no_more_than_0700) // any bit of group or others is refused, and the message says the remedy
@@ -60,6 +61,7 @@ QZ_TEST(a_script_may_have_no_more_than_0700) // any bit of group or others is re
     check(&way, QZ_FILE_PRE_SCRIPT);
     CHECK_STRING(way.error.message, "pre-script /etc/azure/pre.sh: mode is 0755, must be no more than 0700 "
                                     "(chmod 0700 /etc/azure/pre.sh)");
+    CHECK_STRING(way.error.detail, "mode is 0755");
     CHECK_STRING(way.error.path, SCRIPT);
 }
 
@@ -146,8 +148,21 @@ QZ_TEST(nothing_at_the_path_is_not_found) // each role has its own code, and the
     CHECK_INT(check(&way, QZ_FILE_PLUGIN_HOST), QZ_E_PLUGIN_HOST_FILE_NOT_FOUND);
     way.facts.error = ELOOP;
     CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_PRE_SCRIPT_NOT_FOUND);
+    way.facts.count = 1;
+    way.facts.error = ENOENT;
+    CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_PRE_SCRIPT_NOT_FOUND);
+    CHECK_STRING(way.error.message, "pre-script /etc/azure/pre.sh: not found; the path leads as far as /");
     way.facts = (struct qz_path_facts){.error = EINVAL, .handle = -1};
     CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_PRE_SCRIPT_NOT_FOUND);
+}
+
+QZ_TEST(a_file_that_is_there_and_cannot_be_reached_is_not_found) // a way that ended in an error leads to no file
+{
+    struct way way;
+    set_up(&way, 0700);
+    way.facts.error = EIO;
+    CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_PRE_SCRIPT_NOT_FOUND);
+    CHECK_STRING(way.error.message, "pre-script /etc/azure/pre.sh: not found: Input/output error");
 }
 
 QZ_TEST(what_is_no_regular_file_is_not_found) // a directory, a device; or a file where a directory should be
@@ -235,6 +250,13 @@ QZ_TEST(a_link_in_a_sticky_directory_must_be_roots) // somebody else could point
     way.steps[2].uid = SOMEBODY;
     CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_INSUFFICIENT_PERMISSION_FOR_PRE_SCRIPT);
     CHECK_CONTAINS(way.error.message, "/etc/link in the sticky directory /etc (mode 1777) is owned by uid 1000");
+    way.steps[0].mode = 01777;
+    way.steps[1].mode = 0755;
+    way.steps[2].parent = 0;
+    CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_INSUFFICIENT_PERMISSION_FOR_PRE_SCRIPT);
+    CHECK_CONTAINS(way.error.message, "/etc/link in the sticky directory / (mode 1777) is owned by uid 1000");
+    way.steps[0].mode = 0755; /* where only root can put one, it is what root wanted, whoever owns it */
+    CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_SUCCESS);
 }
 
 QZ_TEST(the_directories_of_a_links_target_count_too) // and a message about the target names both paths
