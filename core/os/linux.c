@@ -159,6 +159,8 @@ int qz_linux_signals(enum qz_linux_role role)
     if (role == QZ_LINUX_AGENT) {
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGHUP);
+        sigaddset(&set, QZ_SIGNAL_TAKEN);
+        sigaddset(&set, QZ_SIGNAL_FAILED);
     }
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -288,6 +290,8 @@ static const struct qz_os_ops linux_ops = {
     .tell_peer = qz_linux_tell_peer,
     .guardian = qz_linux_guardian,
     .peer_gone = qz_linux_peer_gone,
+    .detach = qz_linux_detach,
+    .release = qz_linux_release,
     .print = qz_linux_print,
     .is_terminal = qz_linux_is_terminal,
 };
@@ -318,6 +322,8 @@ static int claim_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, QZ_SIGNAL_TAKEN);
+    sigaddset(&set, QZ_SIGNAL_FAILED);
     sigaddset(&set, SIGCHLD);
     /* A SIGCHLD that was ignored by whoever started us would take away the exit status of our children. */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
@@ -368,7 +374,7 @@ struct qz_os *qz_linux_open(const char *state_directory)
         return NULL;
     lx->base.ops = &linux_ops;
     lx->state_directory = state_directory;
-    lx->signals = lx->wake = lx->lock = lx->peer.socket = lx->peer.pidfd = -1;
+    lx->signals = lx->wake = lx->lock = lx->peer.socket = lx->peer.pidfd = lx->starter = lx->nowhere = -1;
     for (int slot = 0; slot < QZ_LINUX_SLOTS; slot++)
         lx->children[slot].pipes[0].fd = lx->children[slot].pipes[1].fd = lx->children[slot].line = -1;
     int failed = prepare(lx);
@@ -399,6 +405,8 @@ void qz_linux_close(struct qz_os *os)
     qz_linux_close_fd(&lx->wake);
     qz_linux_close_fd(&lx->lock);
     qz_linux_close_fd(&lx->peer.pidfd);
+    qz_linux_close_fd(&lx->starter);
+    qz_linux_close_fd(&lx->nowhere);
     if (lx->oom_score[0])
         qz_linux_write_text("/proc/self/oom_score_adj", lx->oom_score);
     qz_linux_unshare(lx);

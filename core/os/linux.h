@@ -129,6 +129,8 @@ struct qz_linux {
 
     struct qz_linux_peer peer;
     unsigned pairings_used;
+    int starter; /* in the background: a socket to the process that was started; -1: it was let go, or we are it */
+    int nowhere; /* /dev/null, for the log once that is let go */
     int lock;
 };
 
@@ -252,6 +254,11 @@ bool qz_linux_peer_gone(struct qz_os *os);
 /* Fills `event` with what the peer sent, or that it is lost, or that it let us go; false: nothing of that.
  * `ended`: its process is known to have ended. */
 bool qz_linux_take_peer(struct qz_linux *lx, bool ended, struct qz_event *event);
+
+/* ---- linux_detach.c ---- */
+
+int qz_linux_detach(struct qz_os *os, qz_rest rest, void *argument);
+bool qz_linux_release(struct qz_os *os, int byte);
 
 /* ---- linux_state.c ---- */
 

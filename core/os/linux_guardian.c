@@ -54,6 +54,10 @@ static bool become_guardian(struct qz_linux *lx, int socket, int agent_pidfd, st
     /* The guardian before sees the agent's death by the end of this socket: ours must not keep it open. */
     qz_linux_close_fd(&lx->peer.socket);
     qz_linux_close_fd(&lx->peer.pidfd);
+    /* Who started us waits for the end of our log, too. */
+    if (lx->starter >= 0)
+        dup2(lx->nowhere, STDERR_FILENO);
+    qz_linux_close_fd(&lx->starter);
     prctl(PR_SET_NAME, "quiesce-guard", 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     lx->peer =

@@ -627,6 +627,116 @@ QZ_TEST(a_guardian_reaches_the_agents_children) // tree_alive and tree_signal se
     os->ops->dismiss(os);
 }
 
+/* ---- In the background ------------------------------------------------------------------------------------------- */
+
+/* What both halves of a detach() tell each other. */
+struct halves {
+    struct qz_process background;
+    atomic_int done;  /* the other half needs nothing any more */
+    atomic_int wrong; /* what was not as it should be in the half whose exit status nobody sees */
+};
+
+static int all_is_well(const struct halves *halves)
+{
+    CHECK_INT(halves->wrong, 0);
+    return halves->wrong != 0 || CU_get_number_of_failures() > 0;
+}
+
+static void await_other_half(struct qz_os *os, const struct halves *halves)
+{
+    int64_t deadline_us = os->ops->now_us(os) + PATIENCE_US;
+    struct qz_event event;
+    while (!halves->done && os->ops->now_us(os) < deadline_us)
+        os->ops->wait(os, os->ops->now_us(os) + 5000, &event);
+}
+
+static int hear_it_out(struct qz_os *os, void *argument, const struct qz_process *background)
+{
+    struct halves *halves = argument;
+    struct qz_event event = {0};
+    struct qz_process self;
+    os->ops->self(os, &self);
+    CU_ASSERT_TRUE(await(os, QZ_EVENT_MESSAGE, &event));
+    CHECK_INT(event.value, 42);
+    CHECK_INT(background->pid, halves->background.pid);
+    CHECK_INT(background->start_time, halves->background.start_time);
+    CU_ASSERT_NOT_EQUAL(self.pid, background->pid);
+    CU_ASSERT_TRUE(os->ops->process_alive(os, background));
+    CU_ASSERT_TRUE(await(os, QZ_EVENT_PEER_LOST, &event));
+    halves->done = true;
+    return all_is_well(halves);
+}
+
+QZ_TEST(who_goes_on_in_the_background_is_heard_once) // release: a message, then no more; a second one finds nobody
+{
+    struct qz_os *os = contract->os;
+    struct halves *halves = os->ops->share(os, sizeof *halves);
+    CHECK_INT(os->ops->detach(os, hear_it_out, halves), 0);
+    os->ops->self(os, &halves->background);
+    halves->wrong += !os->ops->release(os, 42);
+    halves->wrong += os->ops->release(os, 43);
+    await_other_half(os, halves);
+}
+
+static int hear_it_end(struct qz_os *os, void *argument, const struct qz_process *background)
+{
+    struct halves *halves = argument;
+    struct qz_event event = {0};
+    (void)background;
+    halves->done = true;
+    os->ops->wait(os, os->ops->now_us(os) + PATIENCE_US, &event);
+    CHECK_INT(event.kind, QZ_EVENT_PEER_LOST);
+    return all_is_well(halves);
+}
+
+QZ_TEST(who_ends_in_the_background_is_missed) // PEER_LOST for the process that was started, also without a release
+{
+    struct qz_os *os = contract->os;
+    struct halves *halves = os->ops->share(os, sizeof *halves);
+    CHECK_INT(os->ops->detach(os, hear_it_end, halves), 0);
+    await_other_half(os, halves);
+}
+
+static int ask_for_the_lock(struct qz_os *os, void *argument, const struct qz_process *background)
+{
+    struct halves *halves = argument;
+    (void)background;
+    CHECK_INT(os->ops->lock(os), EWOULDBLOCK);
+    halves->done = true;
+    return all_is_well(halves);
+}
+
+QZ_TEST(the_lock_goes_on_in_the_background) // the process that was started has it no longer
+{
+    struct qz_os *os = contract->os;
+    struct halves *halves = os->ops->share(os, sizeof *halves);
+    CHECK_INT(os->ops->lock(os), 0);
+    CHECK_INT(os->ops->detach(os, ask_for_the_lock, halves), 0);
+    await_other_half(os, halves);
+}
+
+static int give_the_word(struct qz_os *os, void *argument, const struct qz_process *background)
+{
+    struct halves *halves = argument;
+    CHECK_INT(os->ops->process_signal(os, background, QZ_SIGNAL_FAILED), 0);
+    struct qz_event event = {0};
+    CU_ASSERT_TRUE(await(os, QZ_EVENT_MESSAGE, &event));
+    CHECK_INT(event.value, 1);
+    halves->done = true;
+    return all_is_well(halves);
+}
+
+QZ_TEST(a_word_on_the_snapshot_is_an_event) // QZ_SIGNAL_TAKEN and QZ_SIGNAL_FAILED are heard as signals
+{
+    struct qz_os *os = contract->os;
+    struct halves *halves = os->ops->share(os, sizeof *halves);
+    struct qz_event event = {0};
+    CHECK_INT(os->ops->detach(os, give_the_word, halves), 0);
+    halves->wrong += !await(os, QZ_EVENT_SIGNAL, &event) || event.value != QZ_SIGNAL_FAILED;
+    os->ops->release(os, 1);
+    await_other_half(os, halves);
+}
+
 /* ---- Volumes ----------------------------------------------------------------------------------------------------- */
 
 QZ_TEST_WITH_VOLUME(a_mount_is_described) // its filesystem, its superblock's device, its disk

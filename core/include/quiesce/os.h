@@ -10,6 +10,7 @@
 #ifndef QUIESCE_OS_H
 #define QUIESCE_OS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -111,15 +112,20 @@ struct qz_child_end {
     int error;  /* of one that was gated: the errno for which it could not be executed after all; else 0 */
 };
 
+/* What `quiesce end` tells the agent: the caller's snapshot was taken, or failed. */
+#define QZ_SIGNAL_TAKEN SIGUSR1
+#define QZ_SIGNAL_FAILED SIGUSR2
+
 /* ---- Events ----------------------------------------------------------------------------------------------------- */
 
 enum qz_event_kind {
     QZ_EVENT_TIMEOUT,   /* the deadline passed and nothing else had happened */
-    QZ_EVENT_SIGNAL,    /* `value`: SIGTERM, SIGINT or SIGHUP asked us to end (in a guardian: SIGTERM, to thaw) */
+    QZ_EVENT_SIGNAL,    /* `value`: SIGTERM, SIGINT or SIGHUP asked us to end (in a guardian: SIGTERM, to thaw); or it is
+                           QZ_SIGNAL_TAKEN or QZ_SIGNAL_FAILED, which no guardian sees */
     QZ_EVENT_CHILD,     /* the child of `slot` ended as `end` says; its tree may live on */
     QZ_EVENT_VOLUME,    /* `op` on volume `slot` returned: `error`, begun and ended when */
-    QZ_EVENT_MESSAGE,   /* `value`: a byte that the peer (agent or guardian) sent */
-    QZ_EVENT_PEER_LOST, /* the peer died; comes once, after everything that it had sent */
+    QZ_EVENT_MESSAGE,   /* `value`: a byte that the peer (agent or guardian; after detach() see there) sent */
+    QZ_EVENT_PEER_LOST, /* the peer died, or released us; comes once, after everything that it had sent */
     QZ_EVENT_DISMISSED, /* in a guardian: the agent lets it go */
 };
 
@@ -143,6 +149,9 @@ struct qz_process {
 };
 
 enum qz_stream { QZ_STREAM_RESULT, QZ_STREAM_LOG };
+
+/* What the process that was started does after a detach(); returns the exit status. */
+typedef int (*qz_rest)(struct qz_os *os, void *argument, const struct qz_process *background);
 
 struct qz_os_ops {
     /* -- time -- */
@@ -225,6 +234,16 @@ struct qz_os_ops {
     void (*guardian)(struct qz_os *os, struct qz_process *out); /* pid 0: none */
     /* Has every thread of the lost peer ended, so that no system call of its can still take effect? */
     bool (*peer_gone)(struct qz_os *os);
+
+    /* -- in the background -- */
+    /* Goes on in the background: on return the caller is a process of its own, with all that it had (memory, lock, log),
+     * but in a session of its own and without standard output. The process that was started does `rest` meanwhile, and
+     * ends with the status that this returns; it has no lock, and `background` for its peer. It sees our memory as it is
+     * now (later changes only in shared memory). Called before there is a guardian, a child or a volume. */
+    int (*detach)(struct qz_os *os, qz_rest rest, void *argument);
+    /* In the background: tells the process that was started `byte`, a message there, and lets go of it and of the log,
+     * which leads nowhere from now on. Never blocks, allocates nothing. False: that process is gone, or was let go. */
+    bool (*release)(struct qz_os *os, int byte);
 
     /* -- output -- */
     /* Writes whole lines. The log is never waited for longer than a moment: what it cannot take is dropped. */

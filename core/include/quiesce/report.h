@@ -112,11 +112,13 @@ struct qz_file_verdict {
 
 /* What a run, a check or a freeze came to. */
 struct qz_result {
-    const char *command; /* "run", "check", "freeze" */
+    const char *command; /* "run", "check", "freeze", "begin", "end" */
     char run_id[QZ_RUN_ID_SIZE];
     int attempt;  /* of --attempts, from 1 */
     int attempts;
     enum qz_consistency consistency;
+    enum qz_consistency if_taken; /* what it is if the caller of `quiesce end` says, too late, that there is a snapshot */
+    bool stored;                  /* … for that caller (kept.h) */
     struct qz_error_list errors;     /* sorted; the first one's code is the result's */
     struct qz_warning_list warnings;
     struct qz_file_verdict *files; /* in the order of the checks; owned */

@@ -30,7 +30,12 @@ struct qz_options {
     int attempts;               /* --attempts, from 1 */
     int64_t attempt_delay_us;
     bool scripts;               /* false: `quiesce freeze`, no config is read */
+    bool scripts_only;          /* as if fsFreezeEnabled were false everywhere */
+    bool until_end;             /* `quiesce begin`, in the background: until `quiesce end` tells of the snapshot */
 };
+
+/* Root, and the machine-wide lock? Else the result says why not, and is free of anything to free. */
+bool qz_session_admit(struct qz_os *os, const struct qz_options *options, struct qz_result *result);
 
 /* Runs the whole way, as often as `attempts` says while the result is *none*, and fills `result` (free with
  * qz_result_free also after a failure). Returns the exit status. Whatever happens, on return everything that could

@@ -141,6 +141,10 @@ struct process {
     struct process *dismissed; /* the last one that an agent dismissed */
     struct process *agent;     /* a guardian's */
     bool let_go;               /* a guardian that was dismissed */
+    bool background;           /* an agent that has detached, and its guardians */
+    struct process *starter;   /* … and what it was started by, until that is let go */
+    qz_rest rest;              /* what it was started by does this, for `background_of` */
+    struct process *background_of;
     struct qz_event *events;  /* a ring */
     size_t event_first, event_count, event_capacity;
     unsigned calls[VIRTUAL_OP_ANY + 1]; /* the last: all together */
@@ -177,6 +181,8 @@ struct virtual_world {
     void (*observe)(void *observer);
     void *observer;
     bool hangs;
+    bool leaves_background; /* a run does not wait for it */
+    int64_t alone_until_us; /* … but goes on till then */
 
     struct fault *faults;
     int aim; /* of the faults that are set */

@@ -15,6 +15,8 @@ void violate(struct process *process, const char *rule)
 
 static struct process *peer_of(const struct process *process)
 {
+    if (process->background_of)
+        return process->background_of;
     return process->role == VIRTUAL_AGENT ? process->guardian : process->let_go ? NULL : process->agent;
 }
 
@@ -30,13 +32,21 @@ static void over(struct process *process)
     for (struct process *other = process->world->processes; other; other = other->next)
         if (other->agent == process && !other->let_go)
             process_post(other, &lost);
+    if (process->starter)
+        process_post(process->starter, &lost);
 }
 
 static void run(void *argument)
 {
     struct process *process = argument;
-    process->main(&process->os, process->argument);
-    entry_add(process->world, process, VIRTUAL_DID_ENDS);
+    int status = 0;
+    if (process->rest)
+        status = process->rest(&process->os, process->argument, &process->background_of->id);
+    else
+        process->main(&process->os, process->argument);
+    struct virtual_entry *entry = entry_add(process->world, process, VIRTUAL_DID_ENDS);
+    entry->detail = process->rest ? VIRTUAL_STARTED : process->background ? VIRTUAL_BACKGROUND : VIRTUAL_ALONE;
+    entry->value = status;
     process->world->files_left_open += process->open_file_count;
     for (size_t i = 0; i < process->open_file_count; i++)
         process->world->files_left_open -= process->open_files[i] == NULL;
@@ -230,6 +240,7 @@ static void inherit(struct process *child, struct process *parent)
     for (size_t i = 0; i < child->slot_count; i++)
         child->slots[i].busy = false;
     child->agent = parent;
+    child->background = parent->background;
 }
 
 /* What its guardian had said and was not heard is gone with the socket. */
@@ -298,6 +309,42 @@ static void os_tell_peer(struct qz_os *os, int byte)
     leave(process, VIRTUAL_OP_TELL_PEER);
 }
 
+/* The caller goes on with its own memory; who was started by is a new process, and comes to itself later. */
+static int os_detach(struct qz_os *os, qz_rest rest, void *argument)
+{
+    struct process *process = process_of(os);
+    int error = enter(process, VIRTUAL_OP_DETACH);
+    if (process->guardian || process->background)
+        violate(process, "a detach with a guardian, or a second one");
+    if (!error) {
+        struct process *starter = process_new(process->world, VIRTUAL_AGENT, NULL, argument);
+        starter->rest = rest;
+        starter->background_of = process;
+        process->background = true;
+        process->starter = starter;
+        process->world->agent = process;
+    }
+    entry_operation(process, VIRTUAL_OP_DETACH, NULL, -1, 0, -error);
+    leave(process, VIRTUAL_OP_DETACH);
+    return error;
+}
+
+static bool os_release(struct qz_os *os, int byte)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_RELEASE);
+    struct process *starter = process->starter;
+    bool told = starter && starter->state != PROCESS_OVER;
+    if (told) {
+        process_post(starter, &(struct qz_event){.kind = QZ_EVENT_MESSAGE, .value = byte});
+        process_post(starter, &(struct qz_event){.kind = QZ_EVENT_PEER_LOST});
+    }
+    process->starter = NULL;
+    entry_operation(process, VIRTUAL_OP_RELEASE, NULL, -1, byte, told);
+    leave(process, VIRTUAL_OP_RELEASE);
+    return told;
+}
+
 static void os_guardian(struct qz_os *os, struct qz_process *out)
 {
     struct process *process = process_of(os);
@@ -355,6 +402,8 @@ const struct qz_os_ops virtual_ops = {
     .tell_peer = os_tell_peer,
     .guardian = os_guardian,
     .peer_gone = os_peer_gone,
+    .detach = os_detach,
+    .release = os_release,
     .print = os_print,
     .is_terminal = os_is_terminal,
 };

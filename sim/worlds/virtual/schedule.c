@@ -96,6 +96,18 @@ static int64_t next_moment(const struct virtual_world *world, bool *alive)
     return next_us;
 }
 
+/* Has everybody ended whom the run waits for, while an agent in the background goes on? */
+static bool is_left_alone(const struct virtual_world *world)
+{
+    bool background = false;
+    for (const struct process *process = world->processes; process && world->leaves_background; process = process->next) {
+        if (process->state != PROCESS_OVER && !process->background)
+            return false;
+        background |= process->state != PROCESS_OVER && process->role == VIRTUAL_AGENT;
+    }
+    return background;
+}
+
 /* Until somebody is handed over to, memory is nobody's: what observers allocate outlives the process that yielded. */
 struct process *schedule_next(struct virtual_world *world)
 {
@@ -104,6 +116,9 @@ struct process *schedule_next(struct virtual_world *world)
         if (world->observe)
             world->observe(world->observer);
         fire_due(world);
+        bool alone = is_left_alone(world);
+        if (alone && world->now_us >= world->alone_until_us)
+            return NULL;
         struct process *next = whose_turn(world);
         if (next)
             return next;
@@ -111,6 +126,8 @@ struct process *schedule_next(struct virtual_world *world)
         int64_t next_us = next_moment(world, &alive);
         if (next_us == QZ_NEVER || (!alive && world->settling == 0))
             return NULL;
+        if (alone && next_us > world->alone_until_us)
+            next_us = world->alone_until_us;
         if (next_us > world->now_us)
             world->now_us = next_us;
     }

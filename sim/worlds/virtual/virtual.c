@@ -138,7 +138,7 @@ static enum virtual_end end_of_run(struct virtual_world *world)
     enum virtual_end end = world->hangs ? VIRTUAL_HANGS : VIRTUAL_OVER;
     bool stopped = any_stopped(world);
     for (struct process *process = world->processes; process; process = process->next) {
-        if (process->state == PROCESS_OVER)
+        if (process->state == PROCESS_OVER || (process->background && world->leaves_background && !world->hangs))
             continue;
         enum virtual_end left = VIRTUAL_HANGS;
         if (!world->hangs && process->operations > 0 && !process->stopped)
@@ -153,6 +153,35 @@ static enum virtual_end end_of_run(struct virtual_world *world)
     return end;
 }
 
+static bool any_in_background(const struct virtual_world *world)
+{
+    for (const struct process *process = world->processes; process; process = process->next)
+        if (process->state != PROCESS_OVER && process->background)
+            return true;
+    return false;
+}
+
+void virtual_leave_background(struct virtual_world *world, bool leaves)
+{
+    world->leaves_background = leaves;
+}
+
+void virtual_pause(struct virtual_world *world, int64_t duration_us)
+{
+    if (duration_us == 0)
+        return;
+    world->alone_until_us = world->now_us + duration_us;
+    schedule_run(world);
+    if (world->now_us < world->alone_until_us)
+        schedule_pass(world, world->alone_until_us);
+    world->alone_until_us = 0;
+}
+
+bool virtual_is_in_background(struct qz_os *os)
+{
+    return process_of(os)->background;
+}
+
 enum virtual_end virtual_run(struct virtual_world *world, void (*main)(struct qz_os *os, void *argument),
                              void *argument)
 {
@@ -160,8 +189,10 @@ enum virtual_end virtual_run(struct virtual_world *world, void (*main)(struct qz
     world->hangs = false;
     world->agents = 0;
     world->guardians = 0;
-    world->tree_of_slot = NULL;
-    world->tree_slots = 0;
+    if (!any_in_background(world)) {
+        world->tree_of_slot = NULL;
+        world->tree_slots = 0;
+    }
     process_new(world, VIRTUAL_AGENT, main, argument);
     schedule_run(world);
     return end_of_run(world);

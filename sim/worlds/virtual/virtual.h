@@ -41,6 +41,10 @@ enum virtual_op {
     VIRTUAL_OP_ANY, /* in a fault: whichever operation is the nth */
 };
 
+/* The `detail` of a process's end: whether it had been alone, or was the half of a detach() that waits, whose exit status
+ * is then the entry's `value`, or the one that went on. */
+enum virtual_half { VIRTUAL_ALONE, VIRTUAL_STARTED, VIRTUAL_BACKGROUND };
+
 struct virtual_world;
 
 struct virtual_world *virtual_new(void);
@@ -188,6 +192,14 @@ void virtual_set_step_limit(struct virtual_world *world, unsigned long steps);
  * that the earlier ones left. */
 enum virtual_end virtual_run(struct virtual_world *world, void (*main)(struct qz_os *os, void *argument),
                              void *argument);
+
+/* From now on a run waits no longer, once nobody else runs, for an agent that has detached and for its guardian: they go
+ * on in the next one. */
+void virtual_leave_background(struct virtual_world *world, bool leaves);
+/* Between runs: lets time go by for those in the background. */
+void virtual_pause(struct virtual_world *world, int64_t duration_us);
+/* Is the process whose os this is one that has detached? Its `main` asks that. */
+bool virtual_is_in_background(struct qz_os *os);
 
 /* At that time another quiesce is started, beside the one that runs then: an agent, too (the last one, then). It may
  * look and thaw; it starts no children. */
