@@ -1,4 +1,4 @@
-/* `quiesce status` and `quiesce thaw`: what the journal says is frozen, told or thawed. */
+/* `quiesce status` and `quiesce thaw`: what the journal says is frozen, told or thawed; and what `begin` tells of it. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,13 +8,14 @@
 #include "commands.h"
 #include "journal.h"
 #include "json_write.h"
+#include "kept.h"
 #include "text.h"
+#include "verdict.h"
 
 #define THAW_WAIT_US (5 * QZ_US_PER_S) /* for a living guardian to thaw on request */
 #define THAW_LOOK_US 20000
 
-/* Root, and the journal. Returns 0, or the exit status after having said why not. */
-static int open_journal(struct qz_os *os, const char *command, struct qz_journal *journal)
+int qz_command_open_journal(struct qz_os *os, const char *command, struct qz_journal *journal)
 {
     struct qz_error error;
     *journal = (struct qz_journal){0};
@@ -90,54 +91,111 @@ static void add_run(struct qz_os *os, struct qz_text *text, const struct qz_jour
     qz_json_string(text, "until", until);
 }
 
-static int show_json(struct qz_os *os, const struct qz_journal *journal)
+/* The state as an object that is not ended yet. */
+static void begin_state(struct qz_os *os, struct qz_text *text, const struct qz_journal *journal)
 {
-    struct qz_text text = {0};
-    qz_json_object(&text, NULL);
-    add_frozen(&text, journal);
+    qz_json_object(text, NULL);
+    add_frozen(text, journal);
     if (journal->run_id)
-        add_run(os, &text, journal);
-    qz_json_end_object(&text);
-    qz_text_add_bytes(&text, "\n", 1);
-    return show(os, &text, 0);
+        add_run(os, text, journal);
 }
 
-static int show_text(struct qz_os *os, const struct qz_journal *journal)
+static int end_state(struct qz_os *os, struct qz_text *text, int status)
 {
-    struct qz_text text = {0};
+    qz_json_end_object(text);
+    qz_text_add_bytes(text, "\n", 1);
+    return show(os, text, status);
+}
+
+static void add_state(struct qz_os *os, struct qz_text *text, const struct qz_journal *journal)
+{
     char since[32], until[32];
-    if (!journal->run_id) {
-        qz_command_print(os, "nothing is frozen by quiesce\n");
-        return 0;
-    }
     format_time(journal->since_us, since, sizeof since);
     format_time(journal->until_us, until, sizeof until);
     bool agent = os->ops->process_alive(os, &journal->agent);
     bool guardian = os->ops->process_alive(os, &journal->guardian);
-    qz_text_add(&text, "quiesce %s, run %s, since %s: agent %d %s, guardian %d %s\n", journal->command, journal->run_id,
+    qz_text_add(text, "quiesce %s, run %s, since %s: agent %d %s, guardian %d %s\n", journal->command, journal->run_id,
                 since, (int)journal->agent.pid, agent ? "alive" : "dead", (int)journal->guardian.pid,
                 guardian ? "alive" : "dead");
     for (size_t i = 0; i < journal->volume_count; i++) {
-        add_volume(&text, "frozen", &journal->volumes[i]);
+        add_volume(text, "frozen", &journal->volumes[i]);
         if (agent || guardian)
-            qz_text_add(&text, ", until %s at the latest", until);
-        qz_text_add(&text, "\n");
+            qz_text_add(text, ", until %s at the latest", until);
+        qz_text_add(text, "\n");
     }
     if (journal->volume_count == 0)
-        qz_text_add(&text, "nothing is frozen\n");
+        qz_text_add(text, "nothing is frozen\n");
     if (!agent && !guardian)
-        qz_text_add(&text, "nobody is left to thaw or to run the post-scripts: use `quiesce thaw`\n");
+        qz_text_add(text, "nobody is left to thaw or to run the post-scripts: use `quiesce thaw`\n");
+}
+
+static int show_state(struct qz_os *os, const struct qz_journal *journal)
+{
+    struct qz_text text = {0};
+    if (journal->run_id)
+        add_state(os, &text, journal);
+    else
+        qz_text_add(&text, "nothing is frozen by quiesce\n");
+    if (qz_kept_exists(os))
+        qz_text_add(&text, "the result of a backup that ended by itself is kept: `quiesce end` tells it\n");
     return show(os, &text, 0);
+}
+
+static int show_state_json(struct qz_os *os, const struct qz_journal *journal)
+{
+    struct qz_text text = {0};
+    begin_state(os, &text, journal);
+    if (qz_kept_exists(os))
+        qz_json_bool(&text, "result_kept", true);
+    return end_state(os, &text, 0);
 }
 
 int qz_command_status(struct qz_os *os, enum qz_format format)
 {
     struct qz_journal journal;
-    int status = open_journal(os, "status", &journal);
+    int status = qz_command_open_journal(os, "status", &journal);
     if (status == 0)
-        status = format == QZ_FORMAT_JSON ? show_json(os, &journal) : show_text(os, &journal);
+        status = format == QZ_FORMAT_JSON ? show_state_json(os, &journal) : show_state(os, &journal);
     qz_journal_free(&journal);
     return status;
+}
+
+/* ---- begin ------------------------------------------------------------------------------------------------------ */
+
+static enum qz_consistency worth_of(int status)
+{
+    for (int consistency = QZ_NONE; consistency <= QZ_APPLICATION; consistency++)
+        if ((int)qz_verdict_exit((enum qz_consistency)consistency) == status)
+            return (enum qz_consistency)consistency;
+    return QZ_NONE;
+}
+
+static int show_open_json(struct qz_os *os, const struct qz_journal *journal, int status)
+{
+    struct qz_text text = {0};
+    begin_state(os, &text, journal);
+    qz_json_number(&text, "exit_status", status);
+    qz_json_string(&text, "consistency_at_best", qz_consistency_name(worth_of(status)));
+    return end_state(os, &text, status);
+}
+
+static int show_open(struct qz_os *os, const struct qz_journal *journal, int status)
+{
+    struct qz_text text = {0};
+    add_state(os, &text, journal);
+    qz_text_add(&text, "take the snapshot, which will be %s-consistent at best, and call `quiesce end`\n",
+                qz_consistency_name(worth_of(status)));
+    return show(os, &text, status);
+}
+
+int qz_command_show_open(struct qz_os *os, enum qz_format format, int status)
+{
+    struct qz_journal journal;
+    int failed = qz_command_open_journal(os, "begin", &journal);
+    if (!failed)
+        failed = format == QZ_FORMAT_JSON ? show_open_json(os, &journal, status) : show_open(os, &journal, status);
+    qz_journal_free(&journal);
+    return failed;
 }
 
 /* ---- thaw ------------------------------------------------------------------------------------------------------- */
@@ -212,7 +270,7 @@ static int thaw_for(struct qz_os *os, struct qz_journal *journal, bool living)
     int failed = qz_journal_lock(os, &error);
     if (failed == 0) {
         qz_journal_free(journal);
-        int status = open_journal(os, "thaw", journal);
+        int status = qz_command_open_journal(os, "thaw", journal);
         if (status == 0 && !journal->run_id)
             qz_command_print(os, "nothing is frozen by quiesce any more\n");
         return status ? status : thaw_volumes(os, journal, true);
@@ -227,7 +285,7 @@ static int thaw_for(struct qz_os *os, struct qz_journal *journal, bool living)
 int qz_command_thaw(struct qz_os *os)
 {
     struct qz_journal journal;
-    int status = open_journal(os, "thaw", &journal);
+    int status = qz_command_open_journal(os, "thaw", &journal);
     if (status)
         return status;
     bool guardian = journal.run_id && os->ops->process_alive(os, &journal.guardian);

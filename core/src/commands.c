@@ -27,27 +27,27 @@ int qz_command_out_of_memory(struct qz_os *os)
 
 /* ---- run, check, freeze ----------------------------------------------------------------------------------------- */
 
-static int write_report(struct qz_os *os, const struct qz_command_line *line, const char *json)
+int qz_command_report(struct qz_os *os, const char *report_path, const char *json)
 {
-    if (!line->report_path)
+    if (!report_path)
         return 0;
-    int failed = os->ops->write_file(os, line->report_path, json, strlen(json), 0600, true);
+    int failed = os->ops->write_file(os, report_path, json, strlen(json), 0600, true);
     if (failed)
-        qz_say(os, "%s: the report could not be written: %s", line->report_path, strerror(failed));
+        qz_say(os, "%s: the report could not be written: %s", report_path, strerror(failed));
     return failed;
 }
 
-static int show_result(struct qz_os *os, const struct qz_command_line *line, const struct qz_result *result,
-                       bool no_colour)
+int qz_command_result(struct qz_os *os, enum qz_format format, const char *report_path, const struct qz_result *result,
+                      bool no_colour)
 {
     bool colour = !no_colour && os->ops->is_terminal(os, QZ_STREAM_RESULT);
     char *json = qz_report_json(result);
-    char *human = line->format == QZ_FORMAT_HUMAN ? qz_report_human(result, colour) : NULL;
-    bool complete = json && (human || line->format == QZ_FORMAT_JSON);
+    char *human = format == QZ_FORMAT_HUMAN ? qz_report_human(result, colour) : NULL;
+    bool complete = json && (human || format == QZ_FORMAT_JSON);
     int status = complete ? (int)qz_result_exit(result) : qz_command_out_of_memory(os);
     if (complete) {
-        qz_command_print(os, line->format == QZ_FORMAT_JSON ? json : human);
-        if (write_report(os, line, json) != 0 && status == QZ_EXIT_APPLICATION)
+        qz_command_print(os, format == QZ_FORMAT_JSON ? json : human);
+        if (qz_command_report(os, report_path, json) != 0 && status == QZ_EXIT_APPLICATION)
             status = QZ_EXIT_SOFTWARE;
     }
     free(json);
@@ -63,7 +63,7 @@ static int do_session(struct qz_os *os, const struct qz_command_line *line, bool
     else
         qz_session_run(os, &line->options, &result);
     os->hush = false;
-    int status = show_result(os, line, &result, no_colour);
+    int status = qz_command_result(os, line->format, line->report_path, &result, no_colour);
     qz_result_free(&result);
     return status;
 }
@@ -96,13 +96,17 @@ static int do_errors(struct qz_os *os, const struct qz_command_line *line)
     return status;
 }
 
-static int do_command(struct qz_os *os, const struct qz_command_line *line, bool no_colour)
+static int do_command(struct qz_os *os, struct qz_command_line *line, bool no_colour)
 {
     switch (line->command) {
     case QZ_COMMAND_RUN:
     case QZ_COMMAND_CHECK:
     case QZ_COMMAND_FREEZE:
         return do_session(os, line, no_colour);
+    case QZ_COMMAND_BEGIN:
+        return qz_command_begin(os, line, no_colour);
+    case QZ_COMMAND_END:
+        return qz_command_end(os, line, no_colour);
     case QZ_COMMAND_THAW:
         return qz_command_thaw(os);
     case QZ_COMMAND_STATUS:
@@ -128,7 +132,7 @@ static int show(struct qz_os *os, char *text)
     return text ? 0 : QZ_EXIT_SOFTWARE;
 }
 
-static int dispatch(struct qz_os *os, enum qz_parse parsed, const struct qz_command_line *line, bool no_colour)
+static int dispatch(struct qz_os *os, enum qz_parse parsed, struct qz_command_line *line, bool no_colour)
 {
     switch (parsed) {
     case QZ_PARSE_HELP:

@@ -2,6 +2,7 @@
 #ifndef QUIESCE_COMMANDS_H
 #define QUIESCE_COMMANDS_H
 
+#include "journal.h"
 #include "options.h"
 
 /* Does what `argv` (`argc` words and NULL; they may be put in another order) says, as qz_options_parse reads it:
@@ -17,6 +18,22 @@ int qz_command_errors(const char *name_or_number, enum qz_format format, char **
 /* `quiesce status`, `quiesce thaw`. They print what they have to say and return the exit status. */
 int qz_command_status(struct qz_os *os, enum qz_format format);
 int qz_command_thaw(struct qz_os *os);
+
+/* `quiesce begin`, `quiesce end`. As above; begin's status is for the process that was started. */
+int qz_command_begin(struct qz_os *os, struct qz_command_line *line, bool no_colour);
+int qz_command_end(struct qz_os *os, const struct qz_command_line *line, bool no_colour);
+
+/* What `begin` says once its caller may take the snapshot: the state, and what the backup will be at best, which is
+ * `status`. Returns that, or QZ_EXIT_SOFTWARE if it cannot be said. */
+int qz_command_show_open(struct qz_os *os, enum qz_format format, int status);
+
+/* Root, and the journal (free with qz_journal_free). Returns 0, or the exit status after having said why not. */
+int qz_command_open_journal(struct qz_os *os, const char *command, struct qz_journal *journal);
+
+/* Prints a result and writes it, as JSON, to `report_path` (NULL: to none). Return the exit status; 0 or an errno. */
+int qz_command_result(struct qz_os *os, enum qz_format format, const char *report_path, const struct qz_result *result,
+                      bool no_colour);
+int qz_command_report(struct qz_os *os, const char *report_path, const char *json);
 
 /* What all commands share: printing a result; saying what failed, and memory that was short, on the log. The latter two
  * return the exit status (`status`; QZ_EXIT_SOFTWARE). */

@@ -158,6 +158,12 @@ static enum qz_parse set_option(struct parser *parser, enum qz_option_id option,
         return set_path(parser, option, value, &line->init_directory);
     case QZ_OPTION_FORMAT:
         return set_format(parser, value);
+    case QZ_OPTION_FAILED:
+        line->snapshot_failed = true;
+        return QZ_PARSE_GO;
+    case QZ_OPTION_SCRIPTS_ONLY:
+        options->scripts_only = true;
+        return QZ_PARSE_GO;
     case QZ_OPTION_REPORT:
         line->report_path = value;
         return QZ_PARSE_GO;
@@ -323,11 +329,11 @@ static enum qz_parse wrong_command(struct qz_command_line *line, const char *wor
     for (int i = QZ_COMMAND_NONE + 1; i < QZ_COMMAND_COUNT; i++)
         known[i - 1] = qz_command_rows[i].name;
     if (!word)
-        return wrong(line, "needs a command: run, check, freeze, thaw, status, init or errors");
+        return wrong(line, "needs a command: run, begin, end, check, freeze, thaw, status, init or errors");
     const char *nearest = qz_nearest_word(word, known);
     if (nearest)
         return wrong(line, "no command %s; did you mean %s?", quote(word).text, nearest);
-    return wrong(line, "no command %s; there are run, check, freeze, thaw, status, init and errors", quote(word).text);
+    return wrong(line, "no command %s; there are run, begin, end, check, freeze, thaw, status, init and errors", quote(word).text);
 }
 
 /* Before the command only --help and --version may stand. */

@@ -11,6 +11,8 @@
 enum qz_command {
     QZ_COMMAND_NONE, /* of `quiesce --help` */
     QZ_COMMAND_RUN,
+    QZ_COMMAND_BEGIN,
+    QZ_COMMAND_END,
     QZ_COMMAND_CHECK,
     QZ_COMMAND_FREEZE,
     QZ_COMMAND_THAW,
@@ -38,6 +40,7 @@ struct qz_command_line {
     const char *report_path;    /* --report; NULL: not given */
     const char *init_directory; /* init --dir */
     const char *error_word;     /* errors NAME|NUMBER; NULL: all */
+    bool snapshot_failed;       /* end --failed */
     char message[QZ_MESSAGE_SIZE];
     char **volumes;  /* owned; what options.volumes and options.excludes show */
     char **excludes;

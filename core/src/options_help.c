@@ -5,14 +5,18 @@
 #include "text.h"
 
 #define BIT(command) (1u << QZ_COMMAND_##command)
-#define SESSION (BIT(RUN) | BIT(CHECK) | BIT(FREEZE))
-#define SCRIPTS (BIT(RUN) | BIT(CHECK))
-#define EVERY (SESSION | BIT(THAW) | BIT(STATUS) | BIT(INIT) | BIT(ERRORS) | BIT(NONE))
+#define WHOLE (BIT(RUN) | BIT(CHECK) | BIT(FREEZE))
+#define SESSION (WHOLE | BIT(BEGIN))
+#define SCRIPTS (BIT(RUN) | BIT(BEGIN) | BIT(CHECK))
+#define EVERY (SESSION | BIT(END) | BIT(THAW) | BIT(STATUS) | BIT(INIT) | BIT(ERRORS) | BIT(NONE))
 
 const struct qz_option_row qz_option_rows[QZ_OPTION_COUNT] = {
     [QZ_OPTION_HOLD] =
         {"hold", "SECONDS", false, BIT(RUN) | BIT(FREEZE),
          "stay frozen this long for somebody else's snapshot"},
+    [QZ_OPTION_FAILED] =
+        {"failed", NULL, false, BIT(END),
+         "the snapshot failed: say so to the post-scripts"},
     [QZ_OPTION_CONFIG] =
         {"config", "FILE", false, SESSION,
          "/etc/azure/VMSnapshotScriptPluginConfig.json"},
@@ -25,6 +29,9 @@ const struct qz_option_row qz_option_rows[QZ_OPTION_COUNT] = {
     [QZ_OPTION_EXCLUDE] =
         {"exclude", "MOUNTPOINT", true, SESSION,
          "leave this one out (repeatable)"},
+    [QZ_OPTION_SCRIPTS_ONLY] =
+        {"scripts-only", NULL, false, SCRIPTS,
+         "freeze nothing: somebody else does, or need not"},
     [QZ_OPTION_FREEZE_TIMEOUT] =
         {"freeze-timeout", "SECONDS", false, SESSION,
          "for freezing, all volumes together (60)"},
@@ -32,19 +39,19 @@ const struct qz_option_row qz_option_rows[QZ_OPTION_COUNT] = {
         {"hold-limit", "SECONDS", false, SESSION,
          "nothing stays frozen longer (60, or --hold + 10)"},
     [QZ_OPTION_ATTEMPTS] =
-        {"attempts", "N", false, SESSION,
+        {"attempts", "N", false, WHOLE,
          "try so often for a usable backup, at most 100 (1)"},
     [QZ_OPTION_ATTEMPT_DELAY] =
-        {"attempt-delay", "SECONDS", false, SESSION,
+        {"attempt-delay", "SECONDS", false, WHOLE,
          "wait so long between attempts (5)"},
     [QZ_OPTION_DIR] =
         {"dir", "DIR", false, BIT(INIT),
          "where to write them (/etc/azure)"},
     [QZ_OPTION_FORMAT] =
-        {"format", "human|json", false, SESSION | BIT(STATUS) | BIT(ERRORS),
+        {"format", "human|json", false, SESSION | BIT(END) | BIT(STATUS) | BIT(ERRORS),
          "the result's form on standard output (human)"},
     [QZ_OPTION_REPORT] =
-        {"report", "FILE", false, SESSION,
+        {"report", "FILE", false, SESSION | BIT(END),
          "write the result to FILE too, as JSON"},
     [QZ_OPTION_HELP] =
         {"help", NULL, false, EVERY,
@@ -64,6 +71,18 @@ const struct qz_command_row qz_command_rows[QZ_COMMAND_COUNT] = {
          "  quiesce run -- lvcreate --snapshot --size 2G --name nightly vg/data\n"
          "  quiesce run --volume /srv --hold 2.5 --format json\n"
          "Exit status: 0 application-, 10 file-system-, 11 crash-consistent, 20 no backup\n"},
+    [QZ_COMMAND_BEGIN] =
+        {"begin", "begin [options]", "Pre-scripts and freeze; then somebody else's snapshot, until `end`.",
+         "Example:\n"
+         "  quiesce begin && { snapshot; quiesce end; }\n"
+         "Exit status: 0, 10, 11: take the snapshot, then call `end`; the backup will be\n"
+         "application-, file-system-, crash-consistent at best. 20: take none\n"},
+    [QZ_COMMAND_END] =
+        {"end", "end [options]", "Ends what `begin` began: thaw, post-scripts, report.",
+         "Examples:\n"
+         "  quiesce end --format json\n"
+         "  quiesce end --failed\n"
+         "Exit status: that of `run`; 20, too, if nothing had been begun\n"},
     [QZ_COMMAND_CHECK] =
         {"check", "check [options]", "Says what `quiesce run` would find and do; runs and freezes nothing.",
          "Examples:\n"

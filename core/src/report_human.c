@@ -101,13 +101,13 @@ static void add_summary(struct page *page, const struct qz_result *result)
     bool disabled = !result->freeze_enabled && result->phase_count > 0; /* else it did not come as far as the configs */
     if (is_command(result, "check"))
         qz_text_add(&page->text, "`quiesce run` would exit with status %d%s.\n", (int)qz_result_exit(result),
-                    disabled ? "; it would freeze nothing, as fsFreezeEnabled is false" : "");
+                    disabled ? "; it would freeze nothing, as none was asked for" : "");
     else if (result->window_us > 0) {
         qz_text_add(&page->text, "Writers were stopped for ");
         qz_text_add_duration(&page->text, result->window_us);
         qz_text_add(&page->text, " at most; %zu volume%s frozen.\n", frozen, frozen == 1 ? " was" : "s were");
     } else
-        qz_text_add(&page->text, "Nothing was frozen%s.\n", disabled ? ", as fsFreezeEnabled is false" : "");
+        qz_text_add(&page->text, "Nothing was frozen%s.\n", disabled ? ", as none was asked for" : "");
     bool no_reason = result->errors.count == 0 && result->script_count == 0;
     if (no_reason && result->consistency != QZ_APPLICATION && !is_command(result, "freeze"))
         qz_text_add(&page->text, "No script is configured, so no application is quiesced.\n");

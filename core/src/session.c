@@ -45,6 +45,18 @@ void qz_session_add_failure(struct qz_session *session, enum qz_code code, enum 
     qz_error_list_add(&session->result->errors, &error);
 }
 
+void qz_session_note_signal(struct qz_session *session, int signal_number)
+{
+    bool late_word = session->opened && (signal_number == QZ_SIGNAL_TAKEN || signal_number == QZ_SIGNAL_FAILED);
+    if (signal_number && !late_word)
+        session->signal_number = signal_number;
+}
+
+const char *qz_session_command(const struct qz_options *options)
+{
+    return options->until_end ? "begin" : options->scripts ? "run" : "freeze";
+}
+
 /* "20261123T033015Z-5f0a9c": sorts by time, and two runs in one second differ. */
 static void make_run_id(struct qz_session *session)
 {
@@ -118,7 +130,7 @@ static void load_facts(struct qz_session *session)
         if (!plan->plugins[i].config.continue_on_failure)
             facts->failed_scripts_continue = false;
     }
-    session->result->freeze_enabled = qz_plan_wants_freeze(plan);
+    session->result->freeze_enabled = qz_plan_wants_freeze(plan) && !session->options->scripts_only;
     facts->freeze = session->result->freeze_enabled ? QZ_FREEZE_FAILED : QZ_FREEZE_DISABLED;
 }
 
@@ -162,19 +174,16 @@ static bool freeze(struct qz_session *session)
     return held;
 }
 
-static void note_signal(struct qz_session *session, int signal_number)
-{
-    if (signal_number)
-        session->signal_number = signal_number;
-}
-
 static void take_snapshot(struct qz_session *session, bool held)
 {
     struct qz_verdict_facts if_lost = session->facts;
     if_lost.freeze = QZ_FREEZE_LOST;
     bool go_on = session->options->scripts && qz_verdict_may_snapshot(&if_lost);
     qz_session_phase_begin(session, "snapshot");
-    note_signal(session, qz_snapshot_run(&session->snapshot, held ? &session->guard : NULL, go_on));
+    int signal_number = session->options->until_end
+                            ? qz_session_stay_open(session, held)
+                            : qz_snapshot_run(&session->snapshot, held ? &session->guard : NULL, go_on);
+    qz_session_note_signal(session, signal_number);
     qz_session_phase_end(session);
 }
 
@@ -207,7 +216,7 @@ static void follow_through(struct qz_session *session)
         qz_session_thaw(session);
         qz_session_end_hold(session);
     }
-    note_signal(session, qz_snapshot_cancel(&session->snapshot));
+    qz_session_note_signal(session, qz_snapshot_cancel(&session->snapshot));
     if (result->snapshot.error.code != QZ_E_SUCCESS)
         qz_error_list_add(&result->errors, &result->snapshot.error);
 }
@@ -231,6 +240,11 @@ static void conclude(struct qz_session *session)
     if (session->signal_number)
         add_interrupted(result, session->signal_number);
     result->consistency = qz_verdict_consistency(&session->facts);
+    struct qz_verdict_facts told = session->facts;
+    told.snapshot = QZ_SNAPSHOT_TAKEN;
+    told.freeze = QZ_FREEZE_LOST; /* nobody said that the snapshot had ended before the thaw */
+    if (session->facts.snapshot == QZ_SNAPSHOT_NOT_TAKEN && session->opened)
+        result->if_taken = qz_verdict_consistency(&told);
 }
 
 static void set_up(struct qz_session *session, struct qz_os *os, const struct qz_options *options,
@@ -295,6 +309,7 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
     session.facts.snapshot = result->snapshot.outcome;
     conclude(&session);
     qz_snapshot_clean(&session.snapshot);
+    qz_session_store(&session);
     end.last = session.signal_number != 0 || session.result->snapshot.left_alive ||
                qz_session_left_alive(&session);
     if (session.last_hold && qz_hold_owes(session.last_hold)) {
@@ -323,9 +338,14 @@ static bool admit(struct qz_os *os, struct qz_result *result, bool lock)
     return false;
 }
 
-/* Thaws what killed processes left frozen, before anything else. Returns whether nothing of theirs is frozen now; else
- * the errors stand in `errors`, and the journal that names it must stay. */
-static bool recover(struct qz_os *os, struct qz_warning_list *warnings, struct qz_error_list *errors)
+bool qz_session_admit(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
+{
+    int attempts = options->attempts > 0 ? options->attempts : 1;
+    *result = (struct qz_result){.command = qz_session_command(options), .attempt = 1, .attempts = attempts};
+    return admit(os, result, true);
+}
+
+bool qz_session_recover(struct qz_os *os, struct qz_warning_list *warnings, struct qz_error_list *errors)
 {
     struct qz_journal journal;
     struct qz_error error;
@@ -368,14 +388,13 @@ static int pause_between(struct qz_os *os, int64_t delay_us)
 
 enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
 {
-    const char *command = options->scripts ? "run" : "freeze";
-    int attempts = options->attempts > 0 ? options->attempts : 1;
-    *result = (struct qz_result){.command = command, .attempt = 1, .attempts = attempts};
-    if (!admit(os, result, true))
+    const char *command = qz_session_command(options);
+    if (!qz_session_admit(os, options, result))
         return QZ_EXIT_NONE;
+    int attempts = result->attempts;
     struct qz_warning_list warnings = {0};
     struct attempt_end end = {0};
-    bool sound = recover(os, &warnings, &result->errors);
+    bool sound = qz_session_recover(os, &warnings, &result->errors);
     for (int attempt = 1; sound; attempt++) {
         end = run_once(os, options, result);
         if (result->consistency != QZ_NONE || end.last || attempt == attempts)

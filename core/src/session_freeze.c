@@ -17,7 +17,7 @@ int qz_session_journal(struct qz_session *session, bool frozen)
     char *posts[QZ_PLUGINS_MAX];
     if (!volumes)
         return ENOMEM;
-    struct qz_journal journal = {.command = session->options->scripts ? "run" : "freeze",
+    struct qz_journal journal = {.command = (char *)(uintptr_t)qz_session_command(session->options),
                                  .run_id = session->result->run_id, .volumes = volumes, .posts_owed = posts};
     os->ops->self(os, &journal.agent);
     os->ops->guardian(os, &journal.guardian);
@@ -70,7 +70,7 @@ bool qz_session_choose_volumes(struct qz_session *session, bool open, const char
                                                    &session->freeze_count, &disks, &result->warnings, &error);
     session->facts.single_disk = code == QZ_E_SUCCESS && disks == 1;
     if (!result->freeze_enabled)
-        pass_over_all(result, "fsFreezeEnabled is false");
+        pass_over_all(result, options->scripts_only ? "--scripts-only" : "fsFreezeEnabled is false");
     if (tmp_parent)
         *tmp_parent = qz_volumes_find_unfrozen(&table, result->volumes, result->volume_count, candidates);
     qz_mount_table_free(&table);
@@ -195,8 +195,7 @@ void qz_session_end_hold(struct qz_session *session)
     guard->hold = NULL;
     if (!guard->present)
         qz_guard_start(guard); /* for the post-scripts that are owed; if it fails, we are on our own */
-    if (guard->signal_number)
-        session->signal_number = guard->signal_number;
+    qz_session_note_signal(session, guard->signal_number);
     qz_session_journal(session, false);
 }
 

@@ -38,8 +38,7 @@ static void run_jobs(struct qz_session *session, struct qz_job *jobs, size_t cou
     int64_t host_timeout_us = session->plan->host.timeout_s * QZ_US_PER_S;
     int signal_number =
         qz_runner_run(session->os, session->result->run_id, jobs, count, host_timeout_us, interruptible);
-    if (signal_number)
-        session->signal_number = signal_number;
+    qz_session_note_signal(session, signal_number);
     for (size_t i = 0; i < count; i++) {
         if (!jobs[i].result->failed)
             continue;

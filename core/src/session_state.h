@@ -18,6 +18,7 @@ struct qz_progress {
     atomic_int post[QZ_PLUGINS_MAX];
     atomic_int snapshot;
     atomic_bool inherited; /* by a guardian, after the agent's death, of which two may learn (os.h, guard) */
+    atomic_bool stored;    /* the result, for `quiesce end` */
 };
 
 struct qz_session {
@@ -36,6 +37,7 @@ struct qz_session {
     int64_t start_us;
     int64_t start_wall_us;
     int signal_number;
+    bool opened; /* `begin`: the caller was told to take its snapshot */
 };
 
 /* ---- session.c -------------------------------------------------------------------------------------------------- */
@@ -46,6 +48,25 @@ void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz
 /* "WHAT: CAUSE", with the cause, that of errno value `failed`, as the detail. */
 void qz_session_add_failure(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *what,
                             int failed);
+
+/* Takes in a signal that came (0: none) as one that ends the session; a word on the snapshot is none, once it is open. */
+void qz_session_note_signal(struct qz_session *session, int signal_number);
+
+/* "run", "freeze" or "begin". */
+const char *qz_session_command(const struct qz_options *options);
+
+/* Thaws what killed processes left frozen; for the holder of the lock. Returns whether nothing of theirs is frozen now;
+ * else the errors stand in `errors`, and the journal that names it must stay. */
+bool qz_session_recover(struct qz_os *os, struct qz_warning_list *warnings, struct qz_error_list *errors);
+
+/* ---- session_open.c --------------------------------------------------------------------------------------------- */
+
+/* `begin`: lets the caller take its snapshot, and waits for its word on it, or for what ends the waiting. Returns a
+ * signal's number or 0; what the freeze came to stands in the hold. */
+int qz_session_stay_open(struct qz_session *session, bool held);
+
+/* Keeps the result for `quiesce end`, once; nothing for other commands. */
+void qz_session_store(struct qz_session *session);
 
 /* ---- session_scripts.c ------------------------------------------------------------------------------------------ */
 

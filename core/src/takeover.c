@@ -17,13 +17,32 @@ static bool end_left_behind(struct qz_session *session, atomic_int *progress, in
     return ended;
 }
 
-/* Runs the post-scripts that are owed. Nobody will see a result: it only has to hold what is being done. */
-static void run_posts(struct qz_session *session)
+/* Whoever calls `quiesce end` is told what became of the agent, and of the scripts that were run for it. */
+static void store(struct qz_session *session, struct qz_hold *hold)
+{
+    struct qz_result *result = session->result;
+    struct qz_error error;
+    if (hold)
+        result->window_us = qz_hold_collect(hold, result->volumes).length_us;
+    qz_error_set(&error, hold ? QZ_E_FREEZE_LOST : QZ_E_INTERRUPTED,
+                 "the agent was killed before the backup had ended; everything was thawed and the post-scripts were run");
+    error.phase = hold ? QZ_PHASE_FREEZE : QZ_PHASE_NONE;
+    qz_error_list_add(&result->errors, &error);
+    qz_error_list_sort(&result->errors);
+    result->consistency = result->if_taken = QZ_NONE;
+    qz_session_store(session);
+}
+
+/* Runs the post-scripts that are owed. Nobody sees the result but `quiesce end`: it has to hold what is being done. */
+static void run_posts(struct qz_session *session, struct qz_hold *hold)
 {
     struct qz_result *result = session->result;
     for (size_t i = 0; i < result->script_count; i++)
         result->scripts[i].attempt_count = 0; /* those that the agent had noted are not ours */
+    result->phase_count = 0;                  /* nor are its phases */
     qz_session_post(session);
+    if (session->options->until_end)
+        store(session, hold);
     for (size_t i = 0; i < result->script_count; i++)
         qz_result_free_attempts(&result->scripts[i]);
     qz_error_list_free(&result->errors);
@@ -55,7 +74,7 @@ void qz_session_take_over(struct qz_os *os, void *argument, struct qz_hold *hold
         if (end_left_behind(session, &progress->post[k], count + k))
             progress->post[k] = QZ_SCRIPT_IDLE; /* a post-script that was cut short is run again */
     }
-    run_posts(session);
+    run_posts(session, hold);
     if (session->snapshot.tmpdir)
         os->ops->remove(os, session->snapshot.tmpdir);
     settle_journal(session, hold);

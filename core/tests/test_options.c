@@ -238,9 +238,9 @@ QZ_TEST(values_are_not_forgotten) // An option without its value, or with one it
 QZ_TEST(the_nearest_word_is_named) // A misspelt command or option is answered with the one that was probably meant.
 {
     check_wrong("quiesce chekc", "no command \"chekc\"; did you mean check?");
-    check_wrong("quiesce frobnicate", "no command \"frobnicate\"; there are run, check, freeze, thaw, status, "
+    check_wrong("quiesce frobnicate", "no command \"frobnicate\"; there are run, begin, end, check, freeze, thaw, status, "
                                       "init and errors");
-    check_wrong("quiesce", "needs a command: run, check, freeze, thaw, status, init or errors");
+    check_wrong("quiesce", "needs a command: run, begin, end, check, freeze, thaw, status, init or errors");
     check_wrong("quiesce check --exlude=/x", "check: no option \"--exlude=/x\"; did you mean --exclude?");
     check_wrong("quiesce thaw --volume /x",
                 "thaw: --volume is no option of this command; `quiesce thaw --help` lists those that are");
@@ -327,7 +327,7 @@ QZ_TEST(examples_in_the_help_are_right) // Every example that a help text gives 
             qz_options_free(&words.line);
         }
     }
-    CHECK_INT(examples, 12);
+    CHECK_INT(examples, 15);
 }
 
 QZ_TEST(errors_are_listed) // `quiesce errors` gives every row of the table, with meaning and remedy.
