@@ -136,15 +136,15 @@ static bool asks_json(const struct scenario_step *step)
 /* Only some commands have a result of which something can be expected. */
 static bool check_result(struct builder *builder, const struct scenario_step *step)
 {
-    static const char *const WITH_REPORT[] = {"run", "check", "freeze", NULL};
+    static const char *const WITH_REPORT[] = {"run", "begin", "end", "check", "freeze", NULL};
     const struct scenario_expect *expect = &step->expect;
     bool reports = step->argc > 0 && is_one_of(step->argv[0], WITH_REPORT);
     if ((expect->consistency || expect->errors) && !reports)
         return scenario_refuse_at(builder->reader, expect->place, expect->errors ? "errors" : "consistency",
-                                  "only what `run`, `check` and `freeze` come to has them");
+                                  "only what `run`, `begin`, `end`, `check` and `freeze` come to has them");
     if (expect->result && !reports && !asks_json(step))
         return scenario_refuse_at(builder->reader, expect->place, "result",
-                                  "only `run`, `check`, `freeze` and what is asked for --format json have one");
+                                  "only `run`, `begin`, `end`, `check`, `freeze` and what is asked for --format json have one");
     return true;
 }
 
@@ -154,7 +154,7 @@ static bool make_step(struct builder *builder, const struct given_step *given, s
     size_t count = given->command ? given->command_count : sizeof USUAL / sizeof USUAL[0];
     const char **argv = scenario_take(builder->reader->memory, (count + 1) * sizeof *argv);
     memcpy(argv, given->command ? given->command : USUAL, count * sizeof *argv);
-    *step = (struct scenario_step){argv, count, given->root, given->log_on, given->expect, given->place};
+    *step = (struct scenario_step){argv, count, given->root, given->log_on, given->after_us, given->expect, given->place};
     return check_result(builder, step);
 }
 

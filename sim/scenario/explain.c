@@ -144,6 +144,8 @@ static void explain_step(FILE *out, const struct scenario *scenario, size_t inde
     fprintf(out, "%-*squiesce", WORD_WIDTH, explainer.word);
     for (size_t i = 0; i < step->argc; i++)
         fprintf(out, strpbrk(step->argv[i], " \t\n'\"*$") || !step->argv[i][0] ? " '%s'" : " %s", step->argv[i]);
+    if (step->after_us > 0)
+        fprintf(out, "   (%.3g s later)", (double)step->after_us / 1e6);
     fprintf(out, "%s\n", step->root ? "" : "   (by nobody, not root)");
     if (step->log_on)
         fprintf(out, "%-*sits log goes to a file on %s\n", WORD_WIDTH, "", step->log_on);

@@ -138,6 +138,9 @@ static const struct key_object PLUGIN_OBJECT = {
 
 static const struct key STEP_KEYS[] = {
     STEP_ROWS(struct given_step, ),
+    {.name = "after_ms", .kind = KEY_MS, KEY_AT(struct given_step, after_us), .max = TIMEOUT_MS_MAX,
+     .description = "So long after the command before it has ended; what `begin` began goes on meanwhile.",
+     .fallback = "0", .example = "1500"},
     {.name = NULL},
 };
 

@@ -121,6 +121,7 @@ struct given_step {
     size_t command_count;
     bool root;
     const char *log_on;
+    int64_t after_us;
     struct scenario_expect expect;
     struct scenario_place place;
 };

@@ -210,6 +210,7 @@ struct scenario_step {
     size_t argc;
     bool root;          /* false: run as nobody */
     const char *log_on; /* its standard error goes to a file on this volume; NULL: to one that nobody freezes */
+    int64_t after_us;   /* after the end of the step before */
     struct scenario_expect expect;
     struct scenario_place place;
 };

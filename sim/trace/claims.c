@@ -33,6 +33,18 @@ const char *claim_option(const struct scenario_step *step, const char *option)
     return NULL;
 }
 
+size_t claim_begun(const struct scenario *scenario, const struct outcome *outcome, size_t step)
+{
+    if (scenario->steps[step].argc == 0 || strcmp(scenario->steps[step].argv[0], "end") != 0)
+        return step;
+    for (size_t i = step; i > 0; i--) {
+        bool begins = scenario->steps[i - 1].argc > 0 && strcmp(scenario->steps[i - 1].argv[0], "begin") == 0;
+        if (begins && outcome->steps[i - 1].exit < 20) /* 0, 10, 11: it is open */
+            return i - 1;
+    }
+    return step;
+}
+
 /* When the snapshot was taken: [from, to] of the trace, by index. */
 struct window {
     bool taken;
@@ -45,7 +57,8 @@ struct window {
 struct inquiry {
     const struct scenario *scenario;
     const struct outcome *outcome;
-    int step;
+    int begun; /* the steps that made the backup: from here … */
+    int step;  /* … to here */
     struct window window;
     char *reason;
     size_t reason_size;
@@ -70,12 +83,33 @@ static const struct trace_event *at(const struct inquiry *inquiry, size_t index)
 
 static bool is_of_step(const struct inquiry *inquiry, size_t index)
 {
-    return at(inquiry, index)->step == inquiry->step;
+    return at(inquiry, index)->step >= inquiry->begun && at(inquiry, index)->step <= inquiry->step;
 }
 
 static bool is_operation(const struct trace_event *event, enum trace_op op, enum trace_what what)
 {
     return event->op == op && event->what == what && event->role != TRACE_OTHER;
+}
+
+/* Somebody else's snapshot was taken, by the word of whoever calls `end`, after `begin` had returned and before that. */
+static void find_foreign_window(struct inquiry *inquiry)
+{
+    const struct trace *trace = &inquiry->outcome->trace;
+    const struct scenario_step *end = &inquiry->scenario->steps[inquiry->step];
+    struct window *window = &inquiry->window;
+    window->from = window->to = SIZE_MAX;
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct trace_event *event = &trace->events[i];
+        if (event->role != TRACE_AGENT)
+            continue;
+        if (event->step == inquiry->begun && event->what == TRACE_EXITS && event->value < 20 && window->from == SIZE_MAX)
+            window->from = i;
+        if (event->step == inquiry->step && event->what == TRACE_STARTS && window->to == SIZE_MAX)
+            window->to = i;
+    }
+    window->taken = window->from < window->to && window->to != SIZE_MAX;
+    for (size_t i = 1; i < end->argc; i++)
+        window->taken &= strcmp(end->argv[i], "--failed") != 0;
 }
 
 /* The last snapshot command of the step that succeeded; with --hold the time from the last freeze to the first thaw. */
@@ -212,12 +246,17 @@ static bool scripts_succeeded(struct inquiry *inquiry)
 enum claim claim_allowed(const struct scenario *scenario, const struct outcome *outcome, size_t step, char *reason,
                          size_t reason_size, size_t *event)
 {
-    struct inquiry inquiry = {scenario, outcome, (int)step, {false, 0, 0, 0}, reason, reason_size, SIZE_MAX, false};
+    struct inquiry inquiry = {.scenario = scenario, .outcome = outcome, .begun = (int)claim_begun(scenario, outcome, step),
+                              .step = (int)step, .reason = reason, .reason_size = reason_size, .event = SIZE_MAX};
+    bool ends = scenario->steps[step].argc > 0 && strcmp(scenario->steps[step].argv[0], "end") == 0;
     const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(outcome->steps[step].result, "freeze");
     bool freeze_wanted = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(freeze, "enabled"));
     enum claim allowed = CLAIM_NONE;
     reason[0] = '\0';
-    find_window(&inquiry);
+    if (ends)
+        find_foreign_window(&inquiry);
+    else
+        find_window(&inquiry);
     if (!inquiry.window.taken)
         no(&inquiry, SIZE_MAX, "no snapshot was taken");
     else if (freeze_wanted ? !freeze_held(&inquiry) : !scripts_succeeded(&inquiry))

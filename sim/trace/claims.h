@@ -15,6 +15,9 @@ const char *claim_name(enum claim claim);
 enum claim claim_allowed(const struct scenario *scenario, const struct outcome *outcome, size_t step, char *reason,
                          size_t reason_size, size_t *event);
 
+/* The step in which what `step` ended was begun: for `end` that of its `begin`, else the same. */
+size_t claim_begun(const struct scenario *scenario, const struct outcome *outcome, size_t step);
+
 /* The value of `option` among the step's words ("--hold"), in either form; NULL: not given. */
 const char *claim_option(const struct scenario_step *step, const char *option);
 

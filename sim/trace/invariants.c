@@ -126,15 +126,19 @@ static void judge_thaw(struct judging *judging, const struct hold *hold, size_t 
     if (event->role != TRACE_OTHER && hold->owner == OTHERS)
         findings_add(judging->findings, 7, index, "somebody else's freeze is left alone", "thawed by quiesce",
                      "%s had been frozen by somebody else", event->volume);
-    if (hold->owner != OURS || at(judging, hold->since)->step != event->step)
+    int begun = at(judging, hold->since)->step;
+    const struct scenario_step *step = &judging->scenario->steps[begun];
+    bool stays_open = step->argc > 0 && strcmp(step->argv[0], "begin") == 0;
+    if (hold->owner != OURS || (begun != event->step && !stays_open))
         return;
-    int64_t limit_us = hold_limit_us(&judging->scenario->steps[event->step]);
+    int64_t limit_us = hold_limit_us(step);
     int64_t held_us = event->at_us - at(judging, hold->since)->at_us;
     char expected[64];
     char seen[64];
     snprintf(expected, sizeof expected, "at most %.3f s", (double)(limit_us + HOLD_MARGIN_US) / US_PER_S);
     snprintf(seen, sizeof seen, "%.3f s", (double)held_us / US_PER_S);
-    if (held_us > limit_us + HOLD_MARGIN_US && !is_late_on_purpose(judging, event->volume, event->step))
+    if (held_us > limit_us + HOLD_MARGIN_US && !is_late_on_purpose(judging, event->volume, begun) &&
+        !is_late_on_purpose(judging, event->volume, event->step))
         findings_add(judging->findings, 5, index, expected, seen, "%s was frozen for too long", event->volume);
 }
 
@@ -227,13 +231,23 @@ static void judge_claim(struct judging *judging, size_t index)
 
 /* ---- 4: owed post-scripts --------------------------------------------------------------------------------------- */
 
-/* Was the post-script found unfit to run at the last moment, or could it not be started? Then the result says so. */
-static bool post_was_refused(const struct outcome_step *step)
+static bool names_post(const struct outcome_step *step)
 {
     const cJSON *error;
     cJSON_ArrayForEach(error, cJSON_GetObjectItemCaseSensitive(step->result, "errors")) {
         const char *code = string_in(error, "code");
         if (strncmp(code, "Post-", 5) == 0 || strcmp(code, "InsufficientPermissionforPost-Script") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Was the post-script found unfit to run at the last moment, or could it not be started? Then the result says so, that
+ * of the step in which the pre-script was started, or that of the `end` that belongs to it. */
+static bool post_was_refused(const struct judging *judging, size_t begun)
+{
+    for (size_t i = begun; i < judging->outcome->step_count; i++) {
+        if (claim_begun(judging->scenario, judging->outcome, i) == begun && names_post(&judging->outcome->steps[i]))
             return true;
     }
     return false;
@@ -249,7 +263,7 @@ static void judge_owed_post(struct judging *judging, size_t index)
     }
     if (was_sent(judging, pre->step, TRACE_AGENT, 9) && was_sent(judging, pre->step, TRACE_GUARDIAN, 9))
         return; /* nobody was left who could */
-    if (!post_was_refused(&judging->outcome->steps[pre->step]))
+    if (!post_was_refused(judging, (size_t)pre->step))
         findings_add(judging->findings, 4, index, "its post-script runs", "it never started",
                      "the pre-script of %s was started", pre->plugin);
 }

@@ -91,6 +91,8 @@ static void await(struct play *play)
     int64_t due_us = sooner(play->deadline_us, sooner(play_actions_due_us(play), play_volumes_due_us(play)));
     if (play->orphans_until_us > 0)
         due_us = sooner(due_us, play->orphans_until_us);
+    if (play->pause_until_us > 0)
+        due_us = sooner(due_us, play->pause_until_us);
     int64_t left_us = due_us - play_now_us();
     if (left_us < 0)
         left_us = 0;
@@ -130,7 +132,7 @@ static void turn(struct play *play)
  * Returns the path of the report, or NULL: there will be none. The array is the caller's to free. */
 static const char *make_words(const struct scenario_step *step, char own_report[64], const char ***words)
 {
-    static const char *const REPORTING[] = {"run", "check", "freeze"};
+    static const char *const REPORTING[] = {"run", "begin", "end", "check", "freeze"};
     bool reports = false;
     for (size_t i = 0; i < sizeof REPORTING / sizeof REPORTING[0]; i++)
         reports |= step->argc > 0 && strcmp(step->argv[0], REPORTING[i]) == 0;
@@ -177,9 +179,19 @@ static bool start(struct play *play, const char *const *words, const int output[
     return play->agent != NULL;
 }
 
+/* Did the step begin a backup, or find one begun, that a later step is to end? What goes on in the background is not
+ * waited for then. */
+static bool leaves_background(const struct play *play)
+{
+    const struct play_process *agent = play_process_of_role(play, TRACE_AGENT);
+    return agent && agent->in_background && !agent->killed && (size_t)play->step + 1 < play->scenario->step_count;
+}
+
 /* A command whose quiesce was killed under it has nobody left who ends it; most end by themselves. */
 static bool is_over(struct play *play)
 {
+    if (play->agent_ended && play_volumes_idle(play) && leaves_background(play))
+        return true;
     if (!play->agent_ended || play_quiesce_lives(play) || !play_volumes_idle(play) ||
         play_process_of_role(play, TRACE_OTHER))
         return false;
@@ -203,6 +215,15 @@ static bool follow(struct play *play)
         turn(play);
     }
     return true;
+}
+
+/* What goes on in the background does so until the step's command is due. */
+static void let_time_pass(struct play *play, int64_t duration_us)
+{
+    play->pause_until_us = sooner(play_now_us() + duration_us, play->deadline_us);
+    while (play_now_us() < play->pause_until_us)
+        turn(play);
+    play->pause_until_us = 0;
 }
 
 /* Where the step's standard error goes: a file of its own, or one on a volume, of which only what is written from now on
@@ -263,6 +284,7 @@ static bool play_step(struct play *play, size_t number)
     play->agent = NULL;
     play->agent_ended = false;
     play->orphans_until_us = 0;
+    let_time_pass(play, play->scenario->steps[number].after_us);
     bool completed = start(play, words, output) && follow(play);
     free(words);
     step->out = take_output(output[0], 0);

@@ -80,6 +80,7 @@ struct play {
     int guardians;
     bool agent_ended;               /* of this step: what hangs is let go */
     int64_t orphans_until_us;       /* when what a killed quiesce had started is waited for no more; 0: not yet */
+    int64_t pause_until_us;         /* when the next step's command is started; 0: it is */
     bool ended;                     /* nobody waits for anything any more */
     bool looked_for_leftovers;      /* since the last thaw */
     struct due_action *due_actions; /* play_actions.c */
@@ -147,6 +148,8 @@ struct play_process {
     int ordinal;
     const char *plugin;
     char *group;       /* a script's control groups, as /proc tells them */
+    bool in_background; /* an agent that has detached */
+    bool killed;        /* by an action, whether its end was seen or not */
     bool start_told;
     bool end_told;
     int status; /* waitpid's; when it has ended. -1: nobody saw how */

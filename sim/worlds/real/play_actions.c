@@ -59,6 +59,8 @@ static void send_signals(struct play *play, const struct scenario_action *action
     for (size_t i = 0; i < TARGET_COUNT; i++)
         sent[i] = targets[i] && pidfd_send_signal(targets[i]->pidfd, action->signal, NULL, 0) == 0;
     for (size_t i = 0; i < TARGET_COUNT; i++) {
+        if (sent[i] && action->signal == SIGKILL)
+            targets[i]->killed = true;
         if (sent[i])
             play_tell(play, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_SENT, .value = action->signal,
                                                  .target = TARGETS[i].role, .disk_writes = -1}, NULL);

@@ -1,6 +1,7 @@
 /* play_processes.c: which process is what, how it began, and how it ended.
  *
- * Nobody tells us: the program is not changed. The agent is what we start. A process of quiesce's that is neither it
+ * Nobody tells us: the program is not changed. The agent is what we start, and what gives itself the name of one that
+ * goes on in the background. A process of quiesce's that is neither it
  * nor about to execute something is a guardian: it shows itself by giving itself a name, or by what it does to a
  * volume. What quiesce executes with QUIESCE_PHASE in its environment is a script, with QUIESCE_VOLUMES only, the
  * snapshot command. What is alive in a script's control group when the script has ended is a leftover. */
@@ -20,6 +21,7 @@
 #include "parts.h"
 #include "play.h"
 
+#define BACKGROUND "quiesce-agent" /* what an agent that has detached calls itself */
 #define TREE_DEPTH 16
 #define PF_EXITING 0x4U     /* of the flags in /proc/PID/stat (linux/sched.h) */
 #define ENDING_WAIT_MS 1000 /* who is about to end waits for nobody, but for a busy machine */
@@ -337,10 +339,27 @@ void play_find_leftovers(struct play *play, const struct play_process *script)
     visit_tree(play, play->sandbox.init, TREE_DEPTH, look_for_leftover, script);
 }
 
+/* The agent goes on as another process, which is the agent from now on. */
+static void add_background(struct play *play, struct held *held)
+{
+    struct play_process *process = play_process_find(play, held->process);
+    if (!process)
+        process = play_process_add(play, held->process, is_of_others(play, held->process) ? TRACE_OTHER : TRACE_AGENT);
+    if (!process || process->start_told)
+        return;
+    process->in_background = true;
+    process->ordinal = ++play->agents;
+    tell_start(play, process, held);
+}
+
 void play_process_names_itself(struct play *play, struct held *held)
 {
     char name[16] = "";
     gate_string(&held->call, held->call.arguments[1], name, sizeof name);
+    if (strcmp(name, BACKGROUND) == 0) {
+        add_background(play, held);
+        return;
+    }
     if (strcmp(name, SANDBOX_LEFTOVER) != 0) {
         play_caller_role(play, held);
         return;

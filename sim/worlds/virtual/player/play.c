@@ -41,7 +41,7 @@ static char *copy(const char *text)
 /* `quiesce COMMAND --report FILE …`, where the command has a report and the scenario asks for none of its own. */
 static void make_words(struct words *words, const struct scenario_step *step, int number)
 {
-    static const char *const REPORTING[] = {"run", "check", "freeze"};
+    static const char *const REPORTING[] = {"run", "begin", "end", "check", "freeze"};
     bool reports = false;
     for (size_t i = 0; i < sizeof REPORTING / sizeof REPORTING[0]; i++)
         reports |= step->argc > 0 && strcmp(step->argv[0], REPORTING[i]) == 0;
@@ -65,9 +65,10 @@ static void free_words(struct words *words)
     free(words->items);
 }
 
-struct agent {
+/* The command of one step; kept to the end of the scenario, since it may go on in the background. */
+struct command {
     struct player *player;
-    struct words *words;
+    struct words words;
 };
 
 static void agent(struct qz_os *os, void *argument)
@@ -75,8 +76,10 @@ static void agent(struct qz_os *os, void *argument)
     char path[] = "PATH=/usr/bin:/bin";
     char home[] = "HOME=/root";
     char *const environment[] = {path, home, NULL}; /* lives as long as the agent does */
-    struct agent *it = argument;
-    it->player->status = qz_command_line_do(os, (int)it->words->count, it->words->items, environment, true);
+    struct command *it = argument;
+    int status = qz_command_line_do(os, (int)it->words.count, it->words.items, environment, true);
+    if (!virtual_is_in_background(os))
+        it->player->status = status;
 }
 
 static void note_left(struct outcome *outcome, char *line)
@@ -112,32 +115,33 @@ static void take_frozen(struct player *player, struct outcome_step *step)
     }
 }
 
-static void play_step(struct player *player, int number)
+static void play_step(struct player *player, struct command *command, int number)
 {
     const struct scenario_step *given = &player->scenario->steps[number];
     struct outcome_step *step = &player->outcome->steps[number];
-    struct words words;
     size_t printed = strlen(virtual_output(player->world, QZ_STREAM_RESULT));
     size_t logged = strlen(virtual_output(player->world, QZ_STREAM_LOG));
-    make_words(&words, given, number + 1);
+    command->player = player;
+    make_words(&command->words, given, number + 1);
     player->step = number;
     player->status = -1;
     player->step_start_us = virtual_now_us(player->world);
     virtual_set_root(player->world, given->root);
     virtual_stream_on(player->world, QZ_STREAM_LOG, given->log_on);
+    virtual_pause(player->world, given->after_us);
+    virtual_leave_background(player->world, (size_t)number + 1 < player->scenario->step_count);
     player_start_clock_actions(player);
-    enum virtual_end end = virtual_run(player->world, agent, &(struct agent){player, &words});
+    enum virtual_end end = virtual_run(player->world, agent, command);
     player_tell(player);
     step->exit = player->status;
     step->signal = player->status < 0 ? SIGKILL : 0;
     step->out = copy(virtual_output(player->world, QZ_STREAM_RESULT) + printed);
     step->err = copy(virtual_output(player->world, QZ_STREAM_LOG) + logged);
-    const char *report = virtual_file(player->world, words.report, NULL);
+    const char *report = virtual_file(player->world, command->words.report, NULL);
     step->result = report ? cJSON_Parse(report) : NULL;
     take_frozen(player, step);
     if (end == VIRTUAL_HANGS)
         note_left(player->outcome, copy("the program waits for what never comes"));
-    free_words(&words);
 }
 
 static void play(const struct scenario *scenario, const struct world_settings *settings, struct outcome *outcome)
@@ -145,6 +149,7 @@ static void play(const struct scenario *scenario, const struct world_settings *s
     static _Thread_local struct player state; /* large, and there is one at a time */
     struct player *player = &state;
     *player = (struct player){0};
+    struct command *commands = calloc(scenario->step_count, sizeof *commands);
     *outcome = (struct outcome){.steps = calloc(scenario->step_count, sizeof *outcome->steps)};
     player->scenario = scenario;
     player->outcome = outcome;
@@ -153,7 +158,7 @@ static void play(const struct scenario *scenario, const struct world_settings *s
     virtual_observe(player->world, player_tell, player);
     for (size_t i = 0; i < scenario->step_count; i++) {
         outcome->step_count++;
-        play_step(player, (int)i);
+        play_step(player, &commands[i], (int)i);
     }
     note_children(player);
     if (virtual_violation(player->world))
@@ -162,6 +167,9 @@ static void play(const struct scenario *scenario, const struct world_settings *s
         note_left(outcome, copy("files that were not closed"));
     outcome->duration_us = virtual_now_us(player->world);
     virtual_free(player->world);
+    for (size_t i = 0; i < scenario->step_count; i++)
+        free_words(&commands[i].words);
+    free(commands);
     free(player->matches);
 }
 

@@ -141,13 +141,20 @@ static void tell_process(struct player *player, const struct virtual_entry *entr
         release_all(player);
 }
 
+/* A command that went on in the background has its status from the process that it left behind. */
+static void tell_end_of(struct player *player, const struct virtual_entry *entry)
+{
+    bool has_status = entry->role == VIRTUAL_AGENT && entry->detail != VIRTUAL_BACKGROUND;
+    if (entry->detail == VIRTUAL_STARTED)
+        player->status = (int)entry->value;
+    tell_process(player, entry, TRACE_EXITS, has_status ? player->status : 0);
+}
+
 static void tell_entry(struct player *player, const struct virtual_entry *entry)
 {
     switch ((int)entry->what) {
     case VIRTUAL_DID_STARTS: tell_process(player, entry, TRACE_STARTS, 0); break;
-    case VIRTUAL_DID_ENDS:
-        tell_process(player, entry, TRACE_EXITS, entry->role == VIRTUAL_AGENT ? player->status : 0);
-        break;
+    case VIRTUAL_DID_ENDS: tell_end_of(player, entry); break;
     case VIRTUAL_DID_KILLED: tell_process(player, entry, TRACE_DIES, 9); break;
     case VIRTUAL_OP_VOLUME_OPEN:
     case VIRTUAL_OP_VOLUME_RECOVER:
