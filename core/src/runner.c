@@ -135,9 +135,9 @@ static char **environment(const struct run *run, const struct qz_job *job, int a
         return NULL;
     size_t n = 0;
     bool complete = true;
-    for (; n < FIXED_COUNT; n++) {
+    for (; n < FIXED_COUNT && complete; n++) {
         words[n] = strdup(fixed_environment[n]);
-        complete = complete && words[n];
+        complete = words[n] != NULL;
     }
     char number[16];
     snprintf(number, sizeof number, "%d", attempt);

@@ -37,6 +37,13 @@ static void fault_add(struct virtual_world *world, const struct fault *fault)
     (*end)->ordinal = world->aim;
 }
 
+void virtual_starve(struct virtual_world *world, enum virtual_role role, int ordinal, unsigned nth)
+{
+    world->starved_role = role;
+    world->starved_ordinal = ordinal;
+    world->starved_nth = nth;
+}
+
 void virtual_aim(struct virtual_world *world, int ordinal)
 {
     world->aim = ordinal;
@@ -133,6 +140,7 @@ int enter(struct process *process, enum virtual_op op)
     }
     process->calls[op]++;
     process->calls[VIRTUAL_OP_ANY]++;
+    process->memory.spared = true;
     return world->faults ? strike(process, op, VIRTUAL_BEFORE) : 0;
 }
 
@@ -140,6 +148,7 @@ void leave(struct process *process, enum virtual_op op)
 {
     if (process->world->faults)
         strike(process, op, VIRTUAL_AFTER);
+    process->memory.spared = false;
 }
 
 static void kill_now(struct virtual_world *world, void *object, uint64_t order)

@@ -148,6 +148,7 @@ struct process {
     struct qz_event *events;  /* a ring */
     size_t event_first, event_count, event_capacity;
     unsigned calls[VIRTUAL_OP_ANY + 1]; /* the last: all together */
+    struct memory_asked memory;
     struct slot *slots;
     size_t slot_count;
     size_t armed;
@@ -186,6 +187,9 @@ struct virtual_world {
 
     struct fault *faults;
     int aim; /* of the faults that are set */
+    enum virtual_role starved_role;
+    int starved_ordinal;
+    unsigned starved_nth;
     struct node *root;
     ino_t next_ino;
     struct script *scripts;

@@ -107,6 +107,7 @@ struct owned {
 };
 
 static _Thread_local const bool *owner;
+static _Thread_local struct memory_asked *asked_by_owner;
 static _Thread_local struct owned *table;
 static _Thread_local size_t table_size; /* a power of two, or 0 */
 static _Thread_local size_t table_count;
@@ -171,9 +172,15 @@ static void forget(const void *block)
     table_count--;
 }
 
-void memory_set_owner(const bool *killed)
+void memory_set_owner(const bool *killed, struct memory_asked *asked)
 {
     owner = killed;
+    asked_by_owner = asked;
+}
+
+static bool refuses(void)
+{
+    return asked_by_owner && !asked_by_owner->spared && ++asked_by_owner->count == asked_by_owner->refused;
 }
 
 void memory_sweep(void)
@@ -205,16 +212,18 @@ int __wrap___asprintf_chk(char **out, int flag, const char *format, ...) __attri
 
 void *__wrap_malloc(size_t size)
 {
-    return remember(__real_malloc(size));
+    return refuses() ? NULL : remember(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return remember(__real_calloc(count, size));
+    return refuses() ? NULL : remember(__real_calloc(count, size));
 }
 
 void *__wrap_realloc(void *block, size_t size)
 {
+    if (refuses())
+        return NULL;
     forget(block);
     return remember(__real_realloc(block, size));
 }
@@ -233,7 +242,7 @@ void __wrap_free(void *block)
 
 static char *copy_of(const char *text, size_t length)
 {
-    char *copy = remember(__real_malloc(length + 1));
+    char *copy = refuses() ? NULL : remember(__real_malloc(length + 1));
     if (!copy)
         return NULL;
     memcpy(copy, text, length);
@@ -257,7 +266,7 @@ int __wrap_vasprintf(char **out, const char *format, va_list arguments)
     va_list again;
     va_copy(again, arguments);
     int length = vsnprintf(first, sizeof first, format, arguments);
-    *out = length < 0 ? NULL : remember(__real_malloc((size_t)length + 1));
+    *out = length < 0 || refuses() ? NULL : remember(__real_malloc((size_t)length + 1));
     if (*out && (size_t)length < sizeof first)
         memcpy(*out, first, (size_t)length + 1);
     else if (*out)

@@ -21,9 +21,17 @@ char *arena_bytes(struct arena *arena, const char *bytes, size_t size); /* with 
 void *arena_grow(struct arena *arena, const void *old, size_t old_count, size_t new_count, size_t item_size);
 void arena_free(struct arena *arena);
 
+/* What a process has asked for: so many pieces so far; the how manieth it does not get (from 1; 0: it gets all); and
+ * `spared`: what is asked for at the moment is the world's doing, is not counted and not refused. */
+struct memory_asked {
+    unsigned count;
+    unsigned refused;
+    bool spared;
+};
+
 /* Whose blocks are those that malloc gives out from now on: `*killed` tells at memory_sweep whether they are garbage.
  * NULL: nobody's, they are left alone. */
-void memory_set_owner(const bool *killed);
+void memory_set_owner(const bool *killed, struct memory_asked *asked);
 
 /* libcjson is linked as a shared library, which --wrap does not reach: sends its allocations here, too. */
 void memory_adopt_cjson(void);

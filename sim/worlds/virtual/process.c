@@ -62,6 +62,8 @@ struct process *process_new(struct virtual_world *world, enum virtual_role role,
     process->world = world;
     process->role = role;
     process->ordinal = role == VIRTUAL_AGENT ? ++world->agents : ++world->guardians;
+    if (role == world->starved_role && process->ordinal == world->starved_ordinal)
+        process->memory.refused = world->starved_nth;
     process->id.pid = world->next_pid++;
     process->id.start_time = (uint64_t)(world->now_us + VIRTUAL_START_US) / 10000;
     process->main = main;
@@ -105,6 +107,15 @@ void process_stop(struct process *process, int64_t for_us)
     entry_add(world, process, VIRTUAL_DID_STOPPED)->value = for_us;
     process->stopped = true;
     timer_set(world, time_add(world->now_us, for_us), continue_now, process);
+}
+
+unsigned virtual_asked_for(struct virtual_world *world, enum virtual_role role, int ordinal)
+{
+    for (const struct process *process = world->processes; process; process = process->next) {
+        if (process->role == role && process->ordinal == ordinal)
+            return process->memory.count;
+    }
+    return 0;
 }
 
 struct process *process_of_role(struct virtual_world *world, enum virtual_role role)

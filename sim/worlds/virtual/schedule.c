@@ -111,7 +111,7 @@ static bool is_left_alone(const struct virtual_world *world)
 /* Until somebody is handed over to, memory is nobody's: what observers allocate outlives the process that yielded. */
 struct process *schedule_next(struct virtual_world *world)
 {
-    memory_set_owner(NULL);
+    memory_set_owner(NULL, NULL);
     while (!world->hangs) {
         if (world->observe)
             world->observe(world->observer);
@@ -138,7 +138,7 @@ struct process *schedule_next(struct virtual_world *world)
 static struct fiber *hand_over(struct virtual_world *world, struct process *next)
 {
     world->current = next;
-    memory_set_owner(next ? &next->killed : NULL);
+    memory_set_owner(next ? &next->killed : NULL, next ? &next->memory : NULL);
     return next ? next->fiber : fiber_main();
 }
 
