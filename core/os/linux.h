@@ -192,10 +192,21 @@ void qz_linux_children_forget(struct qz_linux *lx);
 
 /* ---- linux_command.c ---- */
 
-/* Finds what execvp(3) would execute as `name`, with the PATH of `envp`, and brings it in: the file and what interprets
- * it, so that executing it need not wait for a disk. `found` has room for PATH_MAX bytes. Returns 0 or the errno for
+/* Finds what execvp(3) would execute as `name`, with the PATH of `envp`, and brings it in: the file, what interprets it,
+ * and its libraries, so that executing it need not wait for a disk. `found` has room for PATH_MAX bytes. Returns 0 or the errno for
  * which it cannot be executed. */
 int qz_linux_command_find(const char *name, char *const *envp, char *found);
+
+/* ---- linux_program.c ---- */
+
+/* The dynamic linker that an opened program asks for, into `path` of PATH_MAX bytes; "": none, or it is no program that
+ * is made for this machine. */
+void qz_linux_program_linker(int fd, char *path);
+
+/* Brings the file into memory, up to a limit, and returns when it is there. */
+void qz_linux_file_bring_in(int fd);
+/* Brings in the shared libraries that an opened program will be linked with, as far as they are easily found. */
+void qz_linux_libraries_bring_in(int fd);
 
 /* ---- linux_trees.c ---- */
 

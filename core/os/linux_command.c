@@ -2,10 +2,8 @@
  *
  * This says what execve(2) would say without doing it: of a name the first file in PATH that may be executed, and whose
  * interpreter, that of a script ("#!") or of a program (the dynamic linker), is there. */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,9 +14,6 @@
 #define DEFAULT_PATH "/bin:/usr/bin" /* what execvp(3) searches where there is no PATH */
 #define INTERPRETERS_MAX 5           /* the kernel's own limit */
 #define HEAD_SIZE 256                /* as much of a script as the kernel looks at */
-#define WARM_LIMIT ((size_t)16 * 1024 * 1024)
-
-extern const ElfW(Ehdr) __ehdr_start; /* our own */
 
 /* What a file's beginning tells: who interprets it ("": nobody). */
 struct head {
@@ -39,29 +34,7 @@ static void read_script(const char *line, size_t size, struct head *head)
     head->interpreter[end - begin] = '\0';
 }
 
-/* The dynamic linker that a program asks for. What is made for another machine than ours is left to execve: the kernel
- * may know somebody who runs it. */
-static void read_program(int fd, const void *bytes, size_t size, struct head *head)
-{
-    ElfW(Ehdr) header;
-    ElfW(Phdr) part;
-    if (size < sizeof header)
-        return;
-    memcpy(&header, bytes, sizeof header);
-    if (header.e_machine != __ehdr_start.e_machine || header.e_phentsize != sizeof part)
-        return;
-    for (unsigned i = 0; i < header.e_phnum; i++) {
-        off_t at = (off_t)(header.e_phoff + i * sizeof part);
-        if (pread(fd, &part, sizeof part, at) != sizeof part)
-            return;
-        if (part.p_type != PT_INTERP || part.p_filesz == 0 || part.p_filesz >= sizeof head->interpreter)
-            continue;
-        ssize_t got = pread(fd, head->interpreter, part.p_filesz, (off_t)part.p_offset);
-        head->interpreter[got > 0 ? got : 0] = '\0';
-    }
-}
-
-/* Reads who interprets the file, and has all of it read ahead. One that cannot be read may yet be executed. */
+/* Reads who interprets the file, and brings it in. One that cannot be read may yet be executed. */
 static void read_file(const char *path, struct head *head)
 {
     char bytes[HEAD_SIZE];
@@ -71,9 +44,10 @@ static void read_file(const char *path, struct head *head)
     ssize_t size = pread(fd, bytes, sizeof bytes, 0);
     if (size > 2 && memcmp(bytes, "#!", 2) == 0)
         read_script(bytes, (size_t)size, head);
-    else if (size > SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0)
-        read_program(fd, bytes, (size_t)size, head);
-    readahead(fd, 0, WARM_LIMIT);
+    else
+        qz_linux_program_linker(fd, head->interpreter); /* another machine's has none: somebody may be there who runs it */
+    qz_linux_file_bring_in(fd);
+    qz_linux_libraries_bring_in(fd);
     close(fd);
 }
 

@@ -1,5 +1,6 @@
 #include "linux_check.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,4 +96,37 @@ long linux_check_resident_kib(pid_t pid)
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     const char *line = qz_linux_read_text(path, text, sizeof text) > 0 ? strstr(text, "VmRSS:") : NULL;
     return line ? strtol(line + strlen("VmRSS:"), NULL, 10) : -1;
+}
+
+void linux_check_end(struct qz_os *os, int slot, bool signaled, int status)
+{
+    struct qz_event event;
+    CU_ASSERT(linux_check_await(os, QZ_EVENT_CHILD, LINUX_CHECK_SOON_US, &event));
+    CHECK_INT(event.slot, slot);
+    CHECK_INT(event.end.signaled, signaled);
+    CHECK_INT(event.end.status, status);
+}
+
+const char *linux_check_path(struct qz_os *os, const char *name)
+{
+    static char paths[4][PATH_MAX];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, PATH_MAX, "%s/%s", os->ops->state_directory(os), name);
+    return path;
+}
+
+const char *linux_check_script(struct qz_os *os, const char *name, const char *text, mode_t mode)
+{
+    const char *path = linux_check_path(os, name);
+    CHECK_INT(os->ops->write_file(os, path, text, strlen(text), mode, true), 0);
+    return path;
+}
+
+int linux_check_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
 }

@@ -38,6 +38,19 @@ struct qz_tail *linux_check_err(int slot);
 /* What is in a tail, as a string that is good until the next call. */
 const char *linux_check_tail(const struct qz_tail *tail);
 
+/* Longer than anything here takes on a busy machine. */
+#define LINUX_CHECK_SOON_US (5 * QZ_US_PER_S)
+
+/* Waits for the end of a slot's child, which must be this one. */
+void linux_check_end(struct qz_os *os, int slot, bool signaled, int status);
+
+/* The path of `name` in the state directory, good until the next call but three; and a file of that name, made. */
+const char *linux_check_path(struct qz_os *os, const char *name);
+const char *linux_check_script(struct qz_os *os, const char *name, const char *text, mode_t mode);
+
+/* How many descriptors are open. */
+int linux_check_descriptors(void);
+
 /* Does a process with this number live (a zombie does not)? */
 bool linux_check_alive(pid_t pid);
 

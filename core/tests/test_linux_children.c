@@ -3,30 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "linux_check.h"
 #include "linux_paths.h"
 
-/* Longer than anything here takes on a busy machine. */
-#define SOON_US (5 * QZ_US_PER_S)
-
-static void check_end(struct qz_os *os, int slot, bool signaled, int status)
-{
-    struct qz_event event;
-    CU_ASSERT(linux_check_await(os, QZ_EVENT_CHILD, SOON_US, &event));
-    CHECK_INT(event.slot, slot);
-    CHECK_INT(event.end.signaled, signaled);
-    CHECK_INT(event.end.status, status);
-}
-
 /* Waits for the end of a child that succeeds, and for a number that it or a process it leaves writes as a line. */
 static pid_t written_pid(struct qz_os *os, int slot)
 {
-    check_end(os, slot, false, 0);
+    linux_check_end(os, slot, false, 0);
     struct qz_event event;
     for (int tries = 0; tries < 1000 && linux_check_out(slot)->total == 0; tries++)
         os->ops->wait(os, os->ops->now_us(os) + 5000, &event);
@@ -69,7 +55,7 @@ QZ_TEST(each_signal_that_asks_us_to_end_is_an_event)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct qz_event event;
         kill(getpid(), numbers[i]);
-        CU_ASSERT(linux_check_await(os, QZ_EVENT_SIGNAL, SOON_US, &event));
+        CU_ASSERT(linux_check_await(os, QZ_EVENT_SIGNAL, LINUX_CHECK_SOON_US, &event));
         CHECK_INT(event.value, numbers[i]);
     }
     linux_check_close(os);
@@ -81,11 +67,11 @@ QZ_TEST(an_exit_status_and_a_signal_are_told_apart)
 {
     struct qz_os *os = linux_check_open();
     CHECK_INT(linux_check_shell(os, 0, "exit 0"), 0);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     CHECK_INT(linux_check_shell(os, 128, "exit 124"), 0);
-    check_end(os, 128, false, 124);
+    linux_check_end(os, 128, false, 124);
     CHECK_INT(linux_check_shell(os, 0, "kill -KILL $$"), 0);
-    check_end(os, 0, true, SIGKILL);
+    linux_check_end(os, 0, true, SIGKILL);
     linux_check_close(os);
 }
 
@@ -98,7 +84,7 @@ QZ_TEST(children_that_end_at_once_each_have_their_event)
     bool seen[20] = {false};
     struct qz_event event;
     for (int i = 0; i < 20; i++) {
-        CU_ASSERT(linux_check_await(os, QZ_EVENT_CHILD, SOON_US, &event));
+        CU_ASSERT(linux_check_await(os, QZ_EVENT_CHILD, LINUX_CHECK_SOON_US, &event));
         CHECK_INT(event.end.status, 7);
         CU_ASSERT(!seen[event.slot]);
         seen[event.slot] = true;
@@ -125,9 +111,9 @@ QZ_TEST(a_slot_is_refused_while_its_child_runs)
     CHECK_INT(linux_check_shell(os, 1, "sleep 60"), 0);
     CHECK_INT(linux_check_shell(os, 1, "true"), EBUSY);
     os->ops->tree_signal(os, 1, SIGKILL);
-    check_end(os, 1, true, SIGKILL);
+    linux_check_end(os, 1, true, SIGKILL);
     CHECK_INT(linux_check_shell(os, 1, "true"), 0);
-    check_end(os, 1, false, 0);
+    linux_check_end(os, 1, false, 0);
     linux_check_close(os);
 }
 
@@ -141,7 +127,7 @@ QZ_TEST(a_script_gets_nothing_that_was_ours)
     CHECK_INT(linux_check_shell(os, 0, "ls /proc/self/fd | tr '\\n' ' '; readlink /proc/self/fd/0; pwd; umask;"
                                        "grep -E 'Sig(Blk|Ign)' /proc/self/status | cut -f2"),
               0);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     /* 3 is how ls reads the directory. */
     CHECK_STRING(linux_check_tail(linux_check_out(0)),
                  "0 1 2 3 /dev/null\n/\n0022\n0000000000000000\n0000000000000000\n");
@@ -155,7 +141,7 @@ QZ_TEST(a_child_has_a_session_and_the_kernels_usual_regard)
     qz_linux_read_text("/proc/self/oom_score_adj", before, sizeof before);
     struct qz_os *os = linux_check_open();
     CHECK_INT(linux_check_shell(os, 0, "cat /proc/$$/oom_score_adj; cut -d' ' -f6 /proc/$$/stat; echo $$"), 0);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     char text[64];
     strcpy(text, linux_check_tail(linux_check_out(0)));
     char *rest = NULL;
@@ -173,7 +159,7 @@ QZ_TEST(megabytes_on_both_streams_are_drained_and_their_ends_kept)
     CHECK_INT(linux_check_shell(os, 0, "head -c 5000000 /dev/zero | tr '\\0' x >&2 & "
                                        "head -c 5000000 /dev/zero | tr '\\0' y; wait; echo last; echo fault >&2"),
               0);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     CHECK_INT(linux_check_out(0)->total, 5000005);
     CHECK_INT(linux_check_err(0)->total, 5000006);
     const char *tail = linux_check_tail(linux_check_out(0));
@@ -194,7 +180,7 @@ QZ_TEST(a_flood_of_output_does_not_hold_up_the_deadline)
     CHECK_INT(event.kind, QZ_EVENT_TIMEOUT);
     CU_ASSERT(os->ops->now_us(os) - deadline_us < 100000);
     os->ops->tree_signal(os, 0, SIGKILL);
-    check_end(os, 0, true, SIGKILL);
+    linux_check_end(os, 0, true, SIGKILL);
     linux_check_close(os);
 }
 
@@ -203,7 +189,7 @@ QZ_TEST(what_a_left_process_writes_goes_on_being_drained)
     struct qz_os *os = linux_check_open();
     CHECK_INT(linux_check_shell(os, 0, "(sleep 0.1; head -c 200000 /dev/zero; echo late; sleep 60) & echo early"), 0);
     int64_t begin_us = os->ops->now_us(os);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     CU_ASSERT(os->ops->now_us(os) - begin_us < 90000);
     CHECK_STRING(linux_check_tail(linux_check_out(0)), "early\n");
     struct qz_event event;
@@ -232,42 +218,16 @@ static int start(struct qz_os *os, const char *path, const struct qz_path_facts 
     return os->ops->child_start(os, &spec);
 }
 
-/* The path of `name` in the state directory, good until the next call but three. */
-static const char *in_state(struct qz_os *os, const char *name)
-{
-    static char paths[4][PATH_MAX];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, PATH_MAX, "%s/%s", os->ops->state_directory(os), name);
-    return path;
-}
-
-static const char *make_script(struct qz_os *os, const char *name, const char *text, mode_t mode)
-{
-    const char *path = in_state(os, name);
-    CHECK_INT(os->ops->write_file(os, path, text, strlen(text), mode, true), 0);
-    return path;
-}
-
 QZ_TEST(what_cannot_be_executed_is_told_by_its_errno)
 {
     struct qz_os *os = linux_check_open();
     CHECK_INT(start(os, "/nonexistent", NULL, "PATH=/bin"), ENOENT);
     CHECK_INT(start(os, "no-such-command", NULL, "PATH=/bin"), ENOENT);
-    CHECK_INT(start(os, make_script(os, "data", "echo\n", 0600), NULL, "PATH=/bin"), EACCES);
-    CHECK_INT(start(os, make_script(os, "lost", "#!/no/such/shell\n", 0700), NULL, "PATH=/bin"), ENOENT);
+    CHECK_INT(start(os, linux_check_script(os, "data", "echo\n", 0600), NULL, "PATH=/bin"), EACCES);
+    CHECK_INT(start(os, linux_check_script(os, "lost", "#!/no/such/shell\n", 0700), NULL, "PATH=/bin"), ENOENT);
     CU_ASSERT(!os->ops->tree_alive(os, 0));
     linux_check_close(os);
 }
-
-static int count_descriptors(void)
-{
-    int count = 0;
-    for (int fd = 0; fd < 256; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
 
 QZ_TEST(with_volumes_armed_nothing_is_removed_either) // when a child cannot be executed; its control group goes later
 {
@@ -295,10 +255,10 @@ QZ_TEST(a_command_is_searched_in_the_path_it_is_given)
 {
     struct qz_os *os = linux_check_open();
     char variable[PATH_MAX];
-    make_script(os, "tool", "#!/bin/sh\necho found\n", 0700);
+    linux_check_script(os, "tool", "#!/bin/sh\necho found\n", 0700);
     snprintf(variable, sizeof variable, "PATH=/nowhere:%s", os->ops->state_directory(os));
     CHECK_INT(start(os, "tool", NULL, variable), 0);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     CHECK_STRING(linux_check_tail(linux_check_out(0)), "found\n");
     CHECK_INT(start(os, "tool", NULL, "PATH=/usr/bin"), ENOENT);
     linux_check_close(os);
@@ -309,20 +269,20 @@ QZ_TEST(a_script_has_its_own_interpreter_and_its_configured_name)
     struct qz_os *os = linux_check_open();
     char expected[PATH_MAX + 16];
     struct qz_path_facts facts;
-    make_script(os, "target", "#!/bin/sh -u\necho $0 $1 $-\n", 0700);
-    const char *link = in_state(os, "link");
+    linux_check_script(os, "target", "#!/bin/sh -u\necho $0 $1 $-\n", 0700);
+    const char *link = linux_check_path(os, "link");
     CHECK_INT(symlink("target", link), 0);
     CHECK_INT(os->ops->inspect(os, link, &facts), 0);
     CHECK_INT(start(os, link, &facts, "PATH=/bin"), 0);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     snprintf(expected, sizeof expected, "%s first u\n", link);
     CHECK_STRING(linux_check_tail(linux_check_out(0)), expected);
     qz_path_facts_free(os, &facts);
 
-    const char *plain = make_script(os, "plain", "echo plain $0\n", 0700);
+    const char *plain = linux_check_script(os, "plain", "echo plain $0\n", 0700);
     snprintf(expected, sizeof expected, "plain %s\n", plain);
     CHECK_INT(start(os, plain, NULL, "PATH=/bin"), 0);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     CHECK_STRING(linux_check_tail(linux_check_out(0)), expected);
     linux_check_close(os);
 }
@@ -331,24 +291,24 @@ QZ_TEST(a_script_that_changed_after_the_check_is_not_run)
 {
     struct qz_os *os = linux_check_open();
     struct qz_path_facts facts;
-    const char *directory = in_state(os, "bin");
+    const char *directory = linux_check_path(os, "bin");
     CHECK_INT(mkdir(directory, 0700), 0);
-    const char *script = make_script(os, "bin/script", "#!/bin/sh\necho checked\n", 0700);
+    const char *script = linux_check_script(os, "bin/script", "#!/bin/sh\necho checked\n", 0700);
     CHECK_INT(os->ops->inspect(os, script, &facts), 0);
 
     CHECK_INT(start(os, script, &facts, "PATH=/bin"), 0);
-    check_end(os, 0, false, 0);
+    linux_check_end(os, 0, false, 0);
     /* Another file in its place. */
-    make_script(os, "bin/script", "#!/bin/sh\necho swapped\n", 0700);
+    linux_check_script(os, "bin/script", "#!/bin/sh\necho swapped\n", 0700);
     CHECK_INT(start(os, script, &facts, "PATH=/bin"), ESTALE);
     qz_path_facts_free(os, &facts);
 
     /* Another directory on the way to the same file. */
     CHECK_INT(os->ops->inspect(os, script, &facts), 0);
-    const char *aside = in_state(os, "aside");
+    const char *aside = linux_check_path(os, "aside");
     CHECK_INT(rename(directory, aside), 0);
     CHECK_INT(mkdir(directory, 0700), 0);
-    CHECK_INT(rename(in_state(os, "aside/script"), script), 0);
+    CHECK_INT(rename(linux_check_path(os, "aside/script"), script), 0);
     CHECK_INT(start(os, script, &facts, "PATH=/bin"), ESTALE);
     qz_path_facts_free(os, &facts);
 
@@ -358,172 +318,6 @@ QZ_TEST(a_script_that_changed_after_the_check_is_not_run)
     CHECK_INT(start(os, script, &facts, "PATH=/bin"), ESTALE);
     CHECK_STRING(linux_check_tail(linux_check_out(0)), "");
     qz_path_facts_free(os, &facts);
-    linux_check_close(os);
-}
-
-/* ---- Gates ------------------------------------------------------------------------------------------------------ */
-
-static int start_gated(struct qz_os *os, const char *path, char *variable)
-{
-    char *argv[] = {(char *)path, NULL};
-    char *envp[] = {variable, NULL};
-    linux_check_out(0)->total = linux_check_err(0)->total = 0;
-    struct qz_child_spec spec = {
-        .path = path, .argv = argv, .envp = envp, .gated = true, .out = linux_check_out(0), .err = linux_check_err(0)};
-    return os->ops->child_start(os, &spec);
-}
-
-/* Runs a gated child, released with volumes armed, to its end. Returns how many page faults that took us. */
-static long faults_of_release(struct qz_os *os)
-{
-    struct rusage before, after;
-    CHECK_INT(start_gated(os, make_script(os, "script", "#!/bin/sh\necho gone on\n", 0700), "PATH=/bin"), 0);
-    CHECK_INT(os->ops->volumes_arm(os, 0), 0);
-    int descriptors = count_descriptors();
-    getrusage(RUSAGE_SELF, &before);
-    CHECK_INT(os->ops->child_release(os, 0), 0);
-    int released = count_descriptors();
-    check_end(os, 0, false, 0);
-    getrusage(RUSAGE_SELF, &after);
-    CHECK_INT(released, descriptors);
-    CHECK_INT(count_descriptors(), descriptors - 1 - 2); /* its line, its pipes */
-    CHECK_STRING(linux_check_tail(linux_check_out(0)), "gone on\n");
-    return after.ru_minflt - before.ru_minflt;
-}
-
-QZ_TEST(a_gated_child_is_released_without_making_anything) // nothing is opened, and none of our memory is copied
-{
-    struct qz_os *os = linux_check_open();
-    long faults = faults_of_release(os);
-    /* What is used for the first time may have to be found; and on a busy machine the kernel may move a page. */
-    for (int tries = 0; tries < 10 && faults > 0; tries++)
-        faults = faults_of_release(os);
-    CU_ASSERT(LINUX_CHECK_SANITIZED || faults == 0);
-    os->ops->volumes_close(os);
-    linux_check_close(os);
-}
-
-QZ_TEST(what_goes_wrong_after_the_gate_is_told_at_the_end) // the file is gone by then
-{
-    struct qz_os *os = linux_check_open();
-    struct qz_event event = {0};
-    const char *script = make_script(os, "script", "#!/bin/sh\n", 0700);
-    CHECK_INT(start_gated(os, script, "PATH=/bin"), 0);
-    CHECK_INT(unlink(script), 0);
-    CHECK_INT(os->ops->child_release(os, 0), 0);
-    CU_ASSERT(linux_check_await(os, QZ_EVENT_CHILD, SOON_US, &event));
-    CHECK_INT(event.end.error, ENOENT);
-    linux_check_close(os);
-}
-
-/* A guardian that does nothing but be there. */
-static void stand_by(struct qz_os *os, void *argument)
-{
-    (void)argument;
-    struct qz_event event;
-    do
-        os->ops->wait(os, os->ops->now_us(os) + SOON_US, &event);
-    while (event.kind == QZ_EVENT_MESSAGE);
-    pause();
-}
-
-QZ_TEST(a_gate_closes_when_the_agent_dies) // though the guardian lives, and does nothing about it
-{
-    int ends[2];
-    CHECK_INT(pipe(ends), 0);
-    pid_t agent = fork();
-    if (agent == 0) {
-        struct qz_os *os = linux_check_open();
-        pid_t told[2] = {0};
-        struct qz_process guardian;
-        if (start_gated(os, "/bin/true", "PATH=/bin") == 0 && os->ops->guard(os, stand_by, NULL) == 0)
-            told[0] = qz_linux(os)->shared->trees[0].root;
-        os->ops->guardian(os, &guardian);
-        told[1] = guardian.pid;
-        os->ops->remove(os, os->ops->state_directory(os));
-        (void)!write(ends[1], told, sizeof told);
-        pause();
-    }
-    pid_t told[2] = {0};
-    CHECK_INT(read(ends[0], told, sizeof told), sizeof told);
-    CU_ASSERT(told[0] > 0 && linux_check_alive(told[0]));
-    kill(agent, SIGKILL);
-    waitpid(agent, NULL, 0);
-    for (int tries = 0; tries < 1000 && linux_check_alive(told[0]); tries++)
-        usleep(5000);
-    CU_ASSERT(!linux_check_alive(told[0]));
-    CU_ASSERT(linux_check_alive(told[1]));
-    kill(told[1], SIGKILL);
-    close(ends[0]);
-    close(ends[1]);
-}
-
-QZ_TEST(a_gated_child_gets_nothing_that_was_ours)
-{
-    struct qz_os *os = linux_check_open();
-    CHECK_INT(start_gated(os, make_script(os, "list", "#!/bin/sh\nls /proc/self/fd | tr '\\n' ' '\n", 0700), "PATH=/bin"), 0);
-    CHECK_INT(os->ops->child_release(os, 0), 0);
-    check_end(os, 0, false, 0);
-    CHECK_STRING(linux_check_tail(linux_check_out(0)), "0 1 2 3 ");
-    linux_check_close(os);
-}
-
-/* ---- What a command is ------------------------------------------------------------------------------------------ */
-
-QZ_TEST(a_command_is_what_execvp_would_execute) // the first in PATH that can be; else the errno that execvp ends with
-{
-    struct qz_os *os = linux_check_open();
-    char variable[3 * PATH_MAX], found[PATH_MAX], expected[PATH_MAX];
-    const char *first = in_state(os, "first"), *second = in_state(os, "second");
-    CHECK_INT(mkdir(first, 0700), 0);
-    CHECK_INT(mkdir(second, 0700), 0);
-    snprintf(variable, sizeof variable, "PATH=/nowhere:%s:%s", first, second);
-    char *envp[] = {variable, NULL};
-    make_script(os, "first/tool", "#!/bin/sh\n", 0600);
-    CHECK_INT(qz_linux_command_find("tool", envp, found), EACCES);
-    make_script(os, "second/tool", "#! /bin/sh -e\n", 0700);
-    CHECK_INT(qz_linux_command_find("tool", envp, found), 0);
-    snprintf(expected, sizeof expected, "%s/second/tool", os->ops->state_directory(os));
-    CHECK_STRING(found, expected);
-    make_script(os, "first/tool", "#!/no/such/shell\n", 0700);
-    CHECK_INT(qz_linux_command_find("tool", envp, found), 0);
-    CHECK_STRING(found, expected);
-    make_script(os, "first/tool", "#!/bin/sh\n", 0700);
-    CHECK_INT(qz_linux_command_find("tool", envp, found), 0);
-    CHECK_CONTAINS(found, "/first/tool");
-    CHECK_INT(qz_linux_command_find("other", envp, found), ENOENT);
-    CHECK_INT(qz_linux_command_find("", envp, found), ENOENT);
-    CHECK_INT(qz_linux_command_find(in_state(os, "first"), envp, found), EACCES);
-    envp[0] = NULL;
-    CHECK_INT(qz_linux_command_find("sh", envp, found), 0);
-    CHECK_STRING(found, "/bin/sh");
-    linux_check_close(os);
-}
-
-/* Copies /bin/true with another dynamic linker. */
-static const char *make_program(struct qz_os *os, const char *name, const char *linker)
-{
-    static char bytes[1024 * 1024];
-    int file = open("/bin/true", O_RDONLY | O_CLOEXEC);
-    ssize_t size = read(file, bytes, sizeof bytes);
-    close(file);
-    char *asked = size > 0 ? memmem(bytes, (size_t)size, "/lib", 4) : NULL;
-    CU_ASSERT_PTR_NOT_NULL(asked);
-    const char *path = in_state(os, name);
-    if (asked)
-        memcpy(asked, linker, strlen(linker));
-    CHECK_INT(os->ops->write_file(os, path, bytes, (size_t)size, 0700, true), 0);
-    return path;
-}
-
-QZ_TEST(a_program_whose_linker_is_missing_cannot_be_executed) // which execve tells by ENOENT, too
-{
-    struct qz_os *os = linux_check_open();
-    char found[PATH_MAX];
-    CHECK_INT(qz_linux_command_find(make_program(os, "sound", "/lib"), NULL, found), 0);
-    const char *broken = make_program(os, "broken", "/lob");
-    CHECK_INT(qz_linux_command_find(broken, NULL, found), ENOENT);
-    CHECK_INT(start_gated(os, broken, "PATH=/bin"), ENOENT);
     linux_check_close(os);
 }
 
@@ -596,7 +390,7 @@ QZ_TEST(an_ended_tree_is_not_alive_and_a_signal_reaches_nobody)
     for (int cgroups = 0; cgroups < 2; cgroups++) {
         qz_linux(os)->no_cgroups = !cgroups;
         CHECK_INT(linux_check_shell(os, 5, "true"), 0);
-        check_end(os, 5, false, 0);
+        linux_check_end(os, 5, false, 0);
         CU_ASSERT(!os->ops->tree_alive(os, 5));
     }
     linux_check_close(os);
