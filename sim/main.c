@@ -12,6 +12,7 @@ static const struct command {
 } COMMANDS[] = {
     {"run", command_run, "plays scenarios, and tells what came of them"},
     {"actor", command_actor, NULL},
+    {"crash", command_crash, "what snapshots and crashes leave of recorded disks, measured"},
     {"explain", command_explain, "what a scenario sets up, does and expects, in plain words"},
     {"new", command_new, "writes a scenario to start from"},
     {"schema", command_schema, "prints the JSON Schema of scenarios, for editors"},

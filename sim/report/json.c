@@ -62,6 +62,29 @@ static void put_trace(FILE *out, const struct trace *trace)
     putc(']', out);
 }
 
+static void put_crashes(FILE *out, const struct outcome *outcome)
+{
+    fputs(",\"snapshots\":[", out);
+    for (size_t i = 0; i < outcome->snapshot_count; i++) {
+        const struct outcome_snapshot *seen = &outcome->snapshots[i];
+        fputs(i ? ",{\"volume\":" : "{\"volume\":", out);
+        put_json_string(out, seen->mount);
+        fprintf(out, ",\"taken\":%s,\"mounts\":%s,\"clean\":%s,\"missing\":%lld,\"damaged\":%lld}",
+                seen->taken ? "true" : "false", seen->mounts ? "true" : "false", seen->clean ? "true" : "false",
+                (long long)seen->missing, (long long)seen->damaged);
+    }
+    fputs("],\"crashes\":[", out);
+    for (size_t i = 0; i < outcome->crash_count; i++) {
+        const struct outcome_crash *seen = &outcome->crashes[i];
+        fputs(i ? ",{\"volume\":" : "{\"volume\":", out);
+        put_json_string(out, seen->mount);
+        fprintf(out, ",\"at_us\":%lld,\"at_flush\":%s,\"mounts\":%s,\"clean\":%s,\"missing\":%lld,\"damaged\":%lld}",
+                (long long)seen->at_us, seen->at_flush ? "true" : "false", seen->mounts ? "true" : "false",
+                seen->clean ? "true" : "false", (long long)seen->missing, (long long)seen->damaged);
+    }
+    putc(']', out);
+}
+
 static void put_case(FILE *out, const struct report *report, const struct report_case *it)
 {
     char *repeat = report_repeat(report, it);
@@ -84,6 +107,8 @@ static void put_case(FILE *out, const struct report *report, const struct report
     put_key(out, "repeat", repeat);
     put_key(out, "kept", it->kept);
     put_key(out, "stderr", it->noise);
+    if (it->outcome.crash_count > 0)
+        put_crashes(out, &it->outcome);
     put_findings(out, it);
     put_steps(out, it);
     put_trace(out, &it->outcome.trace);

@@ -76,6 +76,9 @@ struct report_counts report_count(const struct report *report);
 /* For people: every failure (expected beside seen, the trace around, the command that repeats it), then a summary. */
 void report_terminal(const struct report *report, FILE *out, bool colour);
 
+/* A table of what snapshots and crashes were worth: the cases of which old states of disks were looked at. */
+void report_crashes(const struct report *report, FILE *out);
+
 /* One line that is written over itself, cut to `columns`; and its end. */
 void report_progress(FILE *terminal, int columns, size_t done, size_t count, size_t failed, const char *latest);
 void report_progress_end(FILE *terminal);

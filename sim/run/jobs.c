@@ -32,7 +32,7 @@ static enum wire_detail detail_for(const struct jobs *jobs, const struct report_
 {
     if (it->verdict == VERDICT_FAILED || it->verdict == VERDICT_BROKEN || jobs->tell_all)
         return WIRE_ALL;
-    return it->compared ? WIRE_STEPS : WIRE_NOTHING;
+    return it->compared || it->outcome.crash_count > 0 ? WIRE_STEPS : WIRE_NOTHING;
 }
 
 static void write_all(int file, const char *bytes, size_t size)

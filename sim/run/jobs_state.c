@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "jobs.h"
 
+#define CRASH_IMAGE_US INT64_C(2000000) /* for each image that is looked at: more than that takes anywhere */
 #define SHOW_EVERY_US 100000
 
 void jobs_die(const char *what)
@@ -99,7 +100,8 @@ void jobs_push_slice(struct jobs *jobs, struct slice slice)
 int64_t jobs_limit_us(const struct jobs *jobs, const struct report_case *it)
 {
     int64_t asked_us = jobs->running->options.timeout_us;
-    return asked_us > 0 ? asked_us : it->scenario->timeout_us;
+    int64_t limit_us = asked_us > 0 ? asked_us : it->scenario->timeout_us;
+    return limit_us + jobs->running->options.crash_images * CRASH_IMAGE_US;
 }
 
 void jobs_tell_done(struct jobs *jobs, const struct report_case *it)

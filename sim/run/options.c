@@ -113,6 +113,11 @@ static bool set_repeat(struct parser *parser, const struct row *row, const char 
     return set_number(parser, row, value, 1, OPTIONS_REPEAT_MAX);
 }
 
+static bool set_crash_images(struct parser *parser, const struct row *row, const char *value)
+{
+    return set_number(parser, row, value, 1, OPTIONS_CRASH_IMAGES_MAX);
+}
+
 static bool set_seed(struct parser *parser, const struct row *row, const char *value)
 {
     long long seed;
@@ -179,6 +184,8 @@ static const struct row ROWS[] = {
     {"jobs", "N", "so many at a time (fake, loop: 16; virtual: one a CPU)", set_jobs, SETS(jobs)},
     {"repeat", "N", "play everything N times", set_repeat, SETS(repeat)},
     {"timeout", "SECONDS", "for each scenario, in place of its own", set_timeout, 0},
+    {"crash-images", "N", "look at so many states of each recorded disk, and tell", set_crash_images,
+     SETS(crash_images)},
     {"seed", "N", "of whatever is random (a random one)", set_seed, 0},
     {"binary", "FILE", "the quiesce to play with (that built with this program)", set_string, SETS(binary)},
     {"keep", NULL, "leave each scenario's folder, thawed, with a repro.sh", set_flag, SETS(keep)},

@@ -11,6 +11,7 @@
 
 #define OPTIONS_REPEAT_MAX 1000000
 #define OPTIONS_JOBS_MAX 256
+#define OPTIONS_CRASH_IMAGES_MAX 100000
 #define OPTIONS_SEED_MAX 9007199254740991 /* what JSON can tell exactly */
 
 /* Strings are borrowed from argv. */
@@ -29,6 +30,7 @@ struct options {
     bool tap;
     bool update;
     int jobs; /* 0: not given */
+    int crash_images; /* 0: not given */
     int shard; /* from 1, of `shards`; 0: not given */
     int shards;
     int repeat;

@@ -47,6 +47,7 @@ enum verdict player_play(const struct running *running, struct report_case *it, 
         .cache = places->cache,
         .work = work,
         .keep = running->options.keep,
+        .crash_images = running->options.crash_images,
     };
     it->world->play(it->scenario, &settings, &it->outcome);
     if (it->outcome.broken) {

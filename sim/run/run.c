@@ -40,6 +40,9 @@ static char *options_of(const struct options *options)
         qz_text_add_words(&text, (char *[]){(char *)"--binary", (char *)options->binary, NULL});
     if (options->timeout_us > 0)
         qz_text_add(&text, "%s--timeout %g", options->binary ? " " : "", (double)options->timeout_us / 1e6);
+    if (options->crash_images > 0)
+        qz_text_add(&text, "%s--crash-images %d", options->binary || options->timeout_us > 0 ? " " : "",
+                    options->crash_images);
     return must(qz_text_take(&text));
 }
 
@@ -154,7 +157,9 @@ static int write_reports(struct running *running, struct outputs *outputs)
     const struct report *report = &running->report;
     if (running->options.tap)
         report_tap(report, stdout);
-    else
+    else if (running->options.crash_images > 0)
+        report_crashes(report, stdout);
+    if (!running->options.tap)
         report_terminal(report, stdout, is_coloured());
     int statuses[] = {
         write_output("junit", outputs->junit, report, report_junit),

@@ -1,6 +1,8 @@
 /* wire.c: a case as one line of JSON, from the player's process to the one that reports.
  *
  * {"case", "why", "stall", "findings": [[invariant, what, expected, seen, event]…],
+ *  "snapshots": [[volume, taken, mounts, clean, missing, damaged]…],
+ *  "crashes": [[volume, at_flush, at_us, mounts, clean, missing, damaged]…],
  *  "steps": [[exit, signal, out, err, result]…],
  *  "trace": [[at_us, step, role, what, op, ordinal, value, target, plugin, volume, text, disk_writes]…]} */
 #include <stdlib.h>
@@ -98,6 +100,52 @@ static cJSON *encode_trace(const struct trace *trace)
     return list;
 }
 
+/* A volume goes by its place in the scenario. */
+static int64_t place_of(const struct scenario *scenario, const char *mount)
+{
+    size_t place = 0;
+    while (strcmp(scenario->volumes[place].mount, mount) != 0)
+        place++;
+    return (int64_t)place;
+}
+
+static cJSON *encode_rows(const int64_t *numbers, size_t rows, size_t columns)
+{
+    cJSON *list = must(cJSON_CreateArray());
+    for (size_t i = 0; i < rows; i++) {
+        cJSON *row = must(cJSON_CreateArray());
+        for (size_t k = 0; k < columns; k++)
+            add_number(row, numbers[i * columns + k]);
+        cJSON_AddItemToArray(list, row);
+    }
+    return list;
+}
+
+static void encode_images(cJSON *root, const struct report_case *it)
+{
+    const struct outcome *outcome = &it->outcome;
+    int64_t *numbers = must(calloc(outcome->snapshot_count + outcome->crash_count + 1, 7 * sizeof *numbers));
+    int64_t *at = numbers;
+    for (size_t i = 0; i < outcome->snapshot_count; i++) {
+        const struct outcome_snapshot *seen = &outcome->snapshots[i];
+        const int64_t row[] = {place_of(it->scenario, seen->mount), seen->taken, seen->mounts, seen->clean,
+                               seen->missing, seen->damaged};
+        memcpy(at, row, sizeof row);
+        at += sizeof row / sizeof *row;
+    }
+    cJSON_AddItemToObject(root, "snapshots", encode_rows(numbers, outcome->snapshot_count, 6));
+    at = numbers;
+    for (size_t i = 0; i < outcome->crash_count; i++) {
+        const struct outcome_crash *seen = &outcome->crashes[i];
+        const int64_t row[] = {place_of(it->scenario, seen->mount), seen->at_flush, seen->at_us, seen->mounts,
+                               seen->clean, seen->missing, seen->damaged};
+        memcpy(at, row, sizeof row);
+        at += sizeof row / sizeof *row;
+    }
+    cJSON_AddItemToObject(root, "crashes", encode_rows(numbers, outcome->crash_count, 7));
+    free(numbers);
+}
+
 char *wire_encode(const struct report_case *it, size_t index, enum wire_detail detail)
 {
     cJSON *root = must(cJSON_CreateObject());
@@ -107,6 +155,8 @@ char *wire_encode(const struct report_case *it, size_t index, enum wire_detail d
         cJSON_AddStringToObject(root, "why", it->why);
     if (it->findings.count > 0)
         cJSON_AddItemToObject(root, "findings", encode_findings(&it->findings));
+    if (it->outcome.crash_count > 0)
+        encode_images(root, it);
     if (detail >= WIRE_STEPS)
         cJSON_AddItemToObject(root, "steps", encode_steps(&it->outcome, detail));
     if (detail >= WIRE_ALL)
@@ -194,6 +244,41 @@ static void decode_trace(struct trace *trace, const cJSON *list)
     }
 }
 
+static const char *take_volume(const struct scenario *scenario, const cJSON **at)
+{
+    int64_t place = take_number(at);
+    return place >= 0 && (size_t)place < scenario->volume_count ? scenario->volumes[place].mount : "?";
+}
+
+static void decode_images(struct report_case *it, const cJSON *snapshots, const cJSON *crashes)
+{
+    struct outcome *outcome = &it->outcome;
+    const cJSON *row;
+    outcome->snapshots = must(calloc((size_t)cJSON_GetArraySize(snapshots) + 1, sizeof *outcome->snapshots));
+    cJSON_ArrayForEach(row, snapshots) {
+        struct outcome_snapshot *seen = &outcome->snapshots[outcome->snapshot_count++];
+        const cJSON *at = row->child;
+        seen->mount = take_volume(it->scenario, &at);
+        seen->taken = take_number(&at) != 0;
+        seen->mounts = take_number(&at) != 0;
+        seen->clean = take_number(&at) != 0;
+        seen->missing = take_number(&at);
+        seen->damaged = take_number(&at);
+    }
+    outcome->crashes = must(calloc((size_t)cJSON_GetArraySize(crashes) + 1, sizeof *outcome->crashes));
+    cJSON_ArrayForEach(row, crashes) {
+        struct outcome_crash *seen = &outcome->crashes[outcome->crash_count++];
+        const cJSON *at = row->child;
+        seen->mount = take_volume(it->scenario, &at);
+        seen->at_flush = take_number(&at) != 0;
+        seen->at_us = take_number(&at);
+        seen->mounts = take_number(&at) != 0;
+        seen->clean = take_number(&at) != 0;
+        seen->missing = take_number(&at);
+        seen->damaged = take_number(&at);
+    }
+}
+
 bool wire_decode(struct report *report, const char *line)
 {
     cJSON *root = cJSON_Parse(line);
@@ -206,6 +291,8 @@ bool wire_decode(struct report *report, const char *line)
         it->outcome.longest_stall_us = cJSON_IsNumber(stall) ? (int64_t)stall->valuedouble : 0;
         it->why = why ? must(strdup(why)) : NULL;
         decode_findings(it, cJSON_GetObjectItemCaseSensitive(root, "findings"));
+        decode_images(it, cJSON_GetObjectItemCaseSensitive(root, "snapshots"),
+                      cJSON_GetObjectItemCaseSensitive(root, "crashes"));
         decode_steps(&it->outcome, cJSON_GetObjectItemCaseSensitive(root, "steps"));
         decode_trace(&it->outcome.trace, cJSON_GetObjectItemCaseSensitive(root, "trace"));
     }

@@ -133,6 +133,15 @@ static bool asks_json(const struct scenario_step *step)
     return false;
 }
 
+static bool is_recorded(const struct scenario *scenario, const char *mount)
+{
+    for (size_t i = 0; i < scenario->volume_count; i++) {
+        if (strcmp(scenario->volumes[i].mount, mount) == 0)
+            return scenario->volumes[i].recorded;
+    }
+    return false;
+}
+
 /* Only some commands have a result of which something can be expected. */
 static bool check_result(struct builder *builder, const struct scenario_step *step)
 {
@@ -142,6 +151,12 @@ static bool check_result(struct builder *builder, const struct scenario_step *st
     if ((expect->consistency || expect->errors) && !reports)
         return scenario_refuse_at(builder->reader, expect->place, expect->errors ? "errors" : "consistency",
                                   "only what `run`, `begin`, `end`, `check` and `freeze` come to has them");
+    const cJSON *crash;
+    cJSON_ArrayForEach(crash, expect->crash_images) {
+        if (!is_recorded(builder->scenario, crash->string))
+            return scenario_refuse_at(builder->reader, expect->place, "crash_images",
+                                      "%s has no recording disk (\"recorded\")", crash->string);
+    }
     if (expect->result && !reports && !asks_json(step))
         return scenario_refuse_at(builder->reader, expect->place, "result",
                                   "only `run`, `begin`, `end`, `check`, `freeze` and what is asked for --format json have one");

@@ -131,6 +131,7 @@ static void explain_expectations(FILE *out, const struct scenario_expect *expect
     explain_list(&explainer, "on standard error: ", expect->err, expect->err_count);
     explain_json(&explainer, "the result contains", expect->result);
     explain_json(&explainer, "the snapshot holds", expect->snapshot);
+    explain_json(&explainer, "what crashes would have left", expect->crash_images);
     explain_frozen(&explainer, expect);
     if (expect->golden)
         explain_line(&explainer, "the trace is the golden one, beside the file");

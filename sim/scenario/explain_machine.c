@@ -178,8 +178,13 @@ static void explain_workload(struct explainer *explainer, const struct scenario_
 {
     static const char *const KINDS[] = {"append", "append and sync", "store to a shared mapping", "write with O_DIRECT",
                                         "make and remove directory entries", "keep a ledger"};
-    explain_line(explainer, "%d writer%s on %s: %s", workload->writers, workload->writers == 1 ? "" : "s",
-                 workload->volume, KINDS[workload->kind]);
+    char flush[64] = "";
+    if (workload->kind == SCENARIO_LEDGER && workload->flush_us == 0)
+        snprintf(flush, sizeof flush, ", acknowledging what is durable");
+    else if (workload->kind == SCENARIO_LEDGER)
+        snprintf(flush, sizeof flush, ", flushed every %s", explain_duration(workload->flush_us));
+    explain_line(explainer, "%d writer%s on %s: %s%s", workload->writers, workload->writers == 1 ? "" : "s",
+                 workload->volume, KINDS[workload->kind], flush);
 }
 
 void explain_machine(FILE *out, const struct scenario *scenario)

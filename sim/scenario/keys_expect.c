@@ -49,6 +49,28 @@ static const struct key_object SNAPSHOT_OBJECT = {
     .name = "snapshot_content", .keys = SNAPSHOT, .size = sizeof(struct snapshot), .place = NO_PLACE,
     .rule = KEY_AT_LEAST_ONE, .choice = (const char *const[]){"clean", "missing", NULL}};
 
+struct crash {
+    int images;
+    bool clean;
+    int missing;
+};
+
+static const struct key CRASH[] = {
+    {.name = "images", .kind = KEY_INTEGER, .required = true, KEY_AT(struct crash, images), .min = 1, .max = 100000,
+     .description = "About how many are looked at: half of them right after flushes, half between two, with some of "
+                    "what was written since the first one. The seed chooses.", .example = "10"},
+    {.name = "clean", .kind = KEY_FLAG, KEY_AT(struct crash, clean),
+     .description = "true: each of them mounts, and its filesystem's checker finds nothing.", .example = "true"},
+    {.name = "missing", .kind = KEY_MISSING, KEY_AT(struct crash, missing), .max = 1000000000,
+     .description = "How many records that the ledger had acknowledged by then are not in each of them; \"some\": at "
+                    "least one is missing in at least one.",
+     .example = "0"},
+    {.name = NULL},
+};
+
+static const struct key_object CRASH_OBJECT = {
+    .name = "crash_images", .keys = CRASH, .size = sizeof(struct crash), .place = NO_PLACE};
+
 static const struct key_word CONSISTENCIES[] = {{"application", 0}, {"filesystem", 0}, {"crash", 0}, {"none", 0},
                                                 {NULL, 0}};
 
@@ -86,6 +108,10 @@ static const struct key EXPECT[] = {
     {.name = "snapshot", .kind = KEY_MAP, AT(snapshot), .object = &SNAPSHOT_OBJECT,
      .description = "For volumes: what the snapshot holds of them (loop world).",
      .example = "{\"/data\": {\"clean\": true, \"missing\": 0}}"},
+    {.name = "crash_images", .kind = KEY_MAP, AT(crash_images), .object = &CRASH_OBJECT,
+     .description = "For volumes with a recording disk: what crashes during the scenario would have left of it (loop "
+                    "world).",
+     .example = "{\"/data\": {\"images\": 10, \"clean\": true}}"},
     {.name = "golden", .kind = KEY_FLAG, AT(golden),
      .description = "The whole trace, without times, is the one in the file NAME.golden beside this one, which `run "
                     "--update` writes.", .fallback = "false", .example = "true"},

@@ -173,12 +173,15 @@ static const struct key WORKLOAD[] = {
      .description = "Where it writes.", .example = "\"/data\""},
     {.name = "writers", .kind = KEY_INTEGER, KEY_AT(struct scenario_workload, writers), .min = 1, .max = 64,
      .description = "How many do so side by side.", .fallback = "1", .example = "4"},
+    {.name = "flush_ms", .kind = KEY_MS, KEY_AT(struct scenario_workload, flush_us), .max = 60000,
+     .description = "Of a ledger: how often it flushes what it has acknowledged; 0: it acknowledges only what is "
+                    "durable.", .fallback = "500", .example = "0"},
     {.name = NULL},
 };
 
 const struct key_object scenario_workload_keys = {
     .name = "workload", .keys = WORKLOAD, .size = sizeof(struct scenario_workload), .place = NO_PLACE,
-    .initial = &(const struct scenario_workload){.writers = 1}};
+    .initial = &(const struct scenario_workload){.writers = 1, .flush_us = 500000}};
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------ */
 

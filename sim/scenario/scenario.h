@@ -121,6 +121,7 @@ struct scenario_workload {
     enum scenario_workload_kind kind;
     const char *volume;
     int writers;
+    int64_t flush_us; /* of a ledger: how often it flushes; 0: it acknowledges only what is durable */
 };
 
 /* ---- What goes wrong, what is done ------------------------------------------------------------------------------- */
@@ -200,6 +201,7 @@ struct scenario_expect {
                                   by others */
     size_t frozen_count;
     const cJSON *snapshot; /* mount point → {"clean": bool, "missing": N|"some"} */
+    const cJSON *crash_images; /* mount point of a recorded disk → {"images": N, "clean": bool, "missing": N|"some"} */
     bool golden; /* the step's trace, without times, is the one kept beside the file, in NAME.golden (run --update) */
     struct scenario_place place;
 };

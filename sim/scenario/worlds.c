@@ -80,6 +80,8 @@ static void look_at_steps(struct finding_worlds *finding)
     for (size_t i = 0; i < finding->scenario->step_count; i++) {
         if (finding->scenario->steps[i].expect.snapshot)
             only(finding, SCENARIO_LOOP, "its snapshots hold nothing");
+        if (finding->scenario->steps[i].expect.crash_images)
+            only(finding, SCENARIO_LOOP, "its disks remember nothing");
     }
 }
 

@@ -477,6 +477,37 @@ QZ_TEST(the_result_is_compared) // Exit status, consistency, errors and any part
     end(&story);
 }
 
+QZ_TEST(crash_images_are_compared) // Each must be as all must be; of "some" one is enough; there must be both kinds.
+{
+    struct story story;
+    begin(&story);
+    tell_good_run(&story);
+    struct outcome_crash crashes[] = {{.mount = "/data", .at_flush = true, .mounts = true, .clean = true},
+                                      {.mount = "/srv", .at_flush = false, .missing = 7},
+                                      {.mount = "/data", .at_flush = false, .mounts = true, .clean = true}};
+    story.outcome.crashes = crashes;
+    story.outcome.crash_count = 3;
+    cJSON *none = cJSON_Parse("{\"/data\":{\"images\":2,\"clean\":true,\"missing\":0}}");
+    cJSON *some = cJSON_Parse("{\"/data\":{\"images\":2,\"missing\":\"some\"}}");
+    story.step.expect.crash_images = none;
+    expected(&story, NULL);
+    crashes[0].clean = false;
+    expected(&story, "the filesystem of /data after a crash");
+    crashes[0].clean = true;
+    crashes[2].missing = 1;
+    expected(&story, "acknowledged records missing on /data after a crash at");
+    story.step.expect.crash_images = some;
+    expected(&story, NULL);
+    crashes[2].missing = 0;
+    expected(&story, "acknowledged records missing on /data after a crash");
+    crashes[0].missing = 1;
+    crashes[2].mount = "/srv";
+    expected(&story, "what crashes would have left of /data");
+    cJSON_Delete(none);
+    cJSON_Delete(some);
+    end(&story);
+}
+
 QZ_TEST(durations_and_text_are_compared) // Bounds on the time between two lines; lines of output; frozen volumes.
 {
     static const char *const frozen[] = {"/data"};

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -427,10 +428,10 @@ QZ_TEST(a_fake_volume_has_a_block_device_and_is_thawed_at_the_end)
     if (!stage_play(&given, leave_fakes_frozen, &notes))
         return;
     char lines[64];
-    snprintf(lines, sizeof lines, "%u:%u fuseblk\n%u:%u fuseblk\n", (unsigned)(notes.numbers[6] >> 8),
-             (unsigned)(notes.numbers[6] & 255), (unsigned)(notes.numbers[7] >> 8), (unsigned)(notes.numbers[7] & 255));
+    snprintf(lines, sizeof lines, "%u:%u fuseblk\n%u:%u fuseblk\n", major((dev_t)notes.numbers[6]),
+             minor((dev_t)notes.numbers[6]), major((dev_t)notes.numbers[7]), minor((dev_t)notes.numbers[7]));
     CHECK_STRING(notes.text, lines);
-    CHECK_INT(notes.numbers[6] >> 8, 7);
+    CHECK_INT(major((dev_t)notes.numbers[6]), 7);
     const int64_t expected[] = {0, 0, 1, 1};
     for (size_t i = 0; i < COUNT(expected); i++)
         CHECK_INT(notes.numbers[i], expected[i]);
@@ -527,8 +528,8 @@ QZ_TEST(a_descriptor_tells_its_volume_and_one_of_the_machine_none)
     for (size_t i = 0; i < COUNT(expected); i++)
         CHECK_INT(notes.numbers[i], expected[i]);
     char lines[64];
-    snprintf(lines, sizeof lines, "%u:%u\n%u:%u\n", (unsigned)(notes.numbers[6] >> 8), (unsigned)(notes.numbers[6] & 255),
-             (unsigned)(notes.numbers[7] >> 8), (unsigned)(notes.numbers[7] & 255));
+    snprintf(lines, sizeof lines, "%u:%u\n%u:%u\n", major((dev_t)notes.numbers[6]), minor((dev_t)notes.numbers[6]),
+             major((dev_t)notes.numbers[7]), minor((dev_t)notes.numbers[7]));
     CHECK_STRING(notes.text, lines);
     CU_ASSERT_TRUE(notes.numbers[9] > notes.numbers[8] && notes.numbers[8] >= 0);
 }
@@ -727,7 +728,7 @@ QZ_TEST(a_copy_of_a_frozen_disk_is_clean_and_whole_only_if_the_application_was_t
     const char *const types[] = {"ext4", "xfs", "btrfs"};
     for (size_t i = 0; i < COUNT(types); i++) {
         const struct scenario_volume volume = {.mount = "/data", .type = types[i], .size = i == 0 ? 64 * MIB : 300 * MIB};
-        const struct scenario_workload workload = {.kind = SCENARIO_LEDGER, .volume = "/data", .writers = 4};
+        const struct scenario_workload workload = {.kind = SCENARIO_LEDGER, .volume = "/data", .writers = 4, .flush_us = 500000};
         const struct scenario scenario = {.volumes = &volume, .volume_count = 1, .workloads = &workload,
                                           .workload_count = 1};
         if (!play_scenario(&scenario, take_snapshots))

@@ -330,6 +330,8 @@ QZ_TEST(worlds_follow_from_what_is_asked_for) // Each with the reason why anothe
         {"\"volumes\": [{\"mount\": \"/data\", \"recorded\": true}], "
          "\"actions\": [{\"at_ms\": 1, \"lose_disk\": \"/data\"}]", SCENARIO_LOOP},
         {"\"log_on\": \"/data\"", SCENARIO_WORLDS},
+        {"\"volumes\": [{\"mount\": \"/data\", \"recorded\": true}], "
+         "\"then\": [{\"expect\": {\"crash_images\": {\"/data\": {\"images\": 2}}}}]", SCENARIO_LOOP},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct parsed parsed = parse_with(CASES[i].members);

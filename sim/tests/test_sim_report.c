@@ -255,6 +255,29 @@ QZ_TEST(terminal_cuts_long_values) // Of a value of many lines only the first ar
     report_free(&report);
 }
 
+QZ_TEST(crashes_are_counted_by_kind) // A row for snapshots, one for crashes at flushes, one for those between.
+{
+    const struct scenario_volume volumes[] = {{.mount = "/plain"}, {.mount = "/data", .recorded = true}};
+    const struct scenario scenario = {.name = "a/b", .variant = "", .volumes = volumes, .volume_count = 2};
+    struct outcome_snapshot snapshots[] = {{"/plain", true, true, true, 9, 9}, {"/data", true, true, true, 0, 0}};
+    struct outcome_crash crashes[] = {{"/data", true, 1, true, true, 0, 0}, {"/data", false, 2, true, true, 12, 1},
+                                      {"/data", false, 3, true, false, 3, 0}, {"/data", false, 4, false, false, -1, -1}};
+    struct report_case it = {.scenario = &scenario,
+                             .outcome = {.snapshots = snapshots, .snapshot_count = 2, .crashes = crashes, .crash_count = 4}};
+    const struct report report = {.cases = &it, .count = 1};
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    report_crashes(&report, out);
+    fclose(out);
+    CHECK_CONTAINS(text, "a/b, /data, claimed: nothing\n");
+    CHECK_CONTAINS(text, "  the snapshot                 1       1       1         0         0         0\n");
+    CHECK_CONTAINS(text, "  crashes at flushes           1       1       1         0         0         0\n");
+    CHECK_CONTAINS(text, "  crashes between them         3       2       1         2        12         1\n");
+    CU_ASSERT_PTR_NULL(strstr(text, "/plain"));
+    free(text);
+}
+
 QZ_TEST(progress_stays_on_one_line) // The line of progress is never longer than the terminal is wide.
 {
     char *text = NULL;

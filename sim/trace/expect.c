@@ -218,6 +218,15 @@ static const struct outcome_snapshot *snapshot_of(const struct judging *judging,
     return NULL;
 }
 
+/* "some" or a number, as it was written. */
+static void show_missing(const cJSON *missing, char text[40])
+{
+    if (cJSON_IsNumber(missing))
+        snprintf(text, 40, "%d", missing->valueint);
+    else
+        snprintf(text, 40, "some");
+}
+
 static void judge_snapshot(struct judging *judging, const cJSON *expected)
 {
     const struct outcome_snapshot *seen = snapshot_of(judging, expected->string);
@@ -233,11 +242,49 @@ static void judge_snapshot(struct judging *judging, const cJSON *expected)
         findings_add(judging->findings, 0, SIZE_MAX, cJSON_IsTrue(clean) ? "clean" : "damaged", seen->clean ? "clean" : "damaged",
                      "the filesystem in the snapshot of %s", expected->string);
     snprintf(found, sizeof found, "%lld", (long long)seen->missing);
-    snprintf(wanted, sizeof wanted, "%s", cJSON_IsString(missing) ? "some" : "");
-    if (cJSON_IsNumber(missing))
-        snprintf(wanted, sizeof wanted, "%d", missing->valueint);
+    show_missing(missing, wanted);
     if (missing && (cJSON_IsString(missing) ? seen->missing <= 0 : seen->missing != (int64_t)missing->valuedouble))
         findings_add(judging->findings, 0, SIZE_MAX, wanted, found, "acknowledged records missing in the snapshot of %s",
+                     expected->string);
+}
+
+/* One image: is it as each of them must be? "some" is a matter of all. */
+static void judge_crash(struct judging *judging, const struct outcome_crash *seen, const cJSON *expected)
+{
+    const cJSON *missing = cJSON_GetObjectItemCaseSensitive(expected, "missing");
+    char found[40];
+    char wanted[40];
+    const char *where = seen->at_flush ? "at a flush" : "between two flushes";
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(expected, "clean")) && !seen->clean)
+        findings_add(judging->findings, 0, SIZE_MAX, "clean", seen->mounts ? "damaged" : "does not mount",
+                     "the filesystem of %s after a crash at %.3f ms, %s", seen->mount, (double)seen->at_us / 1e3, where);
+    snprintf(found, sizeof found, "%lld", (long long)seen->missing);
+    show_missing(missing, wanted);
+    if (cJSON_IsNumber(missing) && seen->missing != (int64_t)missing->valuedouble)
+        findings_add(judging->findings, 0, SIZE_MAX, wanted, found,
+                     "acknowledged records missing on %s after a crash at %.3f ms, %s", seen->mount,
+                     (double)seen->at_us / 1e3, where);
+}
+
+static void judge_crashes(struct judging *judging, const cJSON *expected)
+{
+    const struct outcome *outcome = judging->outcome;
+    size_t of_flushes = 0;
+    size_t between = 0;
+    bool some = false;
+    for (size_t i = 0; i < outcome->crash_count; i++) {
+        const struct outcome_crash *seen = &outcome->crashes[i];
+        if (strcmp(seen->mount, expected->string) != 0)
+            continue;
+        *(seen->at_flush ? &of_flushes : &between) += 1;
+        some |= seen->missing > 0;
+        judge_crash(judging, seen, expected);
+    }
+    if (of_flushes == 0 || (between == 0 && cJSON_GetObjectItemCaseSensitive(expected, "images")->valueint > 1))
+        findings_add(judging->findings, 0, SIZE_MAX, "images at flushes and between them", "too little was written",
+                     "what crashes would have left of %s", expected->string);
+    if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(expected, "missing")) && !some)
+        findings_add(judging->findings, 0, SIZE_MAX, "some", "0", "acknowledged records missing on %s after a crash",
                      expected->string);
 }
 
@@ -264,6 +311,8 @@ static void judge_step(struct judging *judging)
     judge_frozen(judging, expect, step);
     const cJSON *snapshot;
     cJSON_ArrayForEach(snapshot, expect->snapshot) judge_snapshot(judging, snapshot);
+    const cJSON *crash;
+    cJSON_ArrayForEach(crash, expect->crash_images) judge_crashes(judging, crash);
 }
 
 void judge_expectations(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings)

@@ -15,6 +15,7 @@ void outcome_free(struct outcome *outcome)
         free(outcome->left[i]);
     free(outcome->steps);
     free(outcome->snapshots);
+    free(outcome->crashes);
     free(outcome->left);
     free(outcome->refused);
     free(outcome->broken);

@@ -20,6 +20,7 @@ struct world_settings {
     const char *cache;    /* folder of template images, shared by parallel runs */
     const char *work;     /* folder for this run's files; made and removed by the world; its name marks what is ours */
     bool keep;            /* leave the folder (thawed, unmounted) */
+    int crash_images;     /* so many of each recorded disk are looked at, or more if the scenario asks (loop world) */
 };
 
 /* What one step of the scenario came to. */
@@ -38,8 +39,22 @@ struct outcome_step {
 struct outcome_snapshot {
     const char *mount;
     bool taken;
+    bool mounts;
     bool clean;        /* mounts, and its filesystem's checker finds nothing */
     int64_t missing;   /* acknowledged records that are not in it; -1: no ledger */
+    int64_t damaged;   /* records in it that are torn; -1: no ledger */
+};
+
+/* What a crash would have left of a recorded disk. A disk keeps what was written before a flush; of what came after the
+ * last one it keeps any part. */
+struct outcome_crash {
+    const char *mount;
+    bool at_flush;   /* right after a flush; else between two, with a part of what was written since the first one */
+    int64_t at_us;   /* when, in the trace's time */
+    bool mounts;
+    bool clean;
+    int64_t missing; /* records acknowledged by then that are not in it; -1: no ledger, or it cannot be said */
+    int64_t damaged;
 };
 
 /* Arrays and strings are malloc'ed and owned. */
@@ -49,6 +64,8 @@ struct outcome {
     size_t step_count;
     struct outcome_snapshot *snapshots;
     size_t snapshot_count;
+    struct outcome_crash *crashes; /* in the order of time */
+    size_t crash_count;
     char **left;      /* what was still there at the end and had not been before: one line each (invariant 1) */
     size_t left_count;
     char *refused;    /* an attempt to freeze or thaw what the scenario did not make; NULL: none */

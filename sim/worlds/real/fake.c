@@ -66,7 +66,7 @@ bool fake_add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *vo
 bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
 {
     PATH_OF(folder, "%s" SANDBOX_DISKS "/recorded-%zu", sandbox->root, (size_t)(volume - sandbox->volumes));
-    const struct fakefs_mount served = {.mount_point = folder};
+    const struct fakefs_mount served = {.mount_point = folder, .history = sandbox_looks_back(sandbox, volume->given)};
     if (mkdir(folder, 0700) != 0)
         return problem_set(problem, "%s: %s", folder, strerror(errno));
     return start(sandbox, volume, &served, problem);
@@ -86,4 +86,12 @@ int fake_lose_disk(struct sandbox_volume *volume)
     /* What a filesystem knows already it goes on telling. */
     const struct fakefs_rule rule = {.operation = volume->fake ? "change" : "*", .error = EIO};
     return fakefs_add_rule(&volume->fakefs, &rule);
+}
+
+int fake_open_then(struct sandbox_volume *volume, int64_t at_us, char path[PATH_MAX])
+{
+    size_t folder = strlen(volume->image) - strlen(FAKE_DISK);
+    path_format(path, "%.*s" FAKE_DISK_THEN, (int)folder, volume->image);
+    unlink(path);
+    return fakefs_copy(&volume->fakefs, FAKE_DISK, at_us, FAKE_DISK_THEN) == 0 ? open(path, O_RDWR | O_CLOEXEC) : -1;
 }

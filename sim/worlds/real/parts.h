@@ -105,6 +105,7 @@ int volume_mountinfo_dev(const char *path, dev_t *dev);
 /* ---- fake.c ---------------------------------------------------------------------------------------------------------- */
 
 #define FAKE_DISK "/disk" /* a recorded disk, in its fake filesystem */
+#define FAKE_DISK_THEN "/disk-then" /* and what it was at some moment */
 
 bool fake_mount(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);
 /* A subvolume as far as a fake filesystem can have one: a directory of it, mounted. */
@@ -113,6 +114,9 @@ bool fake_add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *vo
 bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);
 /* From now on everything that is asked of the volume's disk (in the fake world: each change of the volume) fails. 0 or an errno. */
 int fake_lose_disk(struct sandbox_volume *volume);
+/* Opens a copy of a recorded disk as it was at that moment (CLOCK_MONOTONIC); -1: none. `path`: where it is, from outside.
+ * There is one at a time. */
+int fake_open_then(struct sandbox_volume *volume, int64_t at_us, char path[PATH_MAX]);
 /* What a slow disk costs begins only when the scenario does. */
 bool fake_slow_down(struct sandbox_volume *volume, struct problem *problem);
 
@@ -132,6 +136,22 @@ char *read_whole(int file, size_t *size);
 
 bool snapshot_prepare(const struct sandbox *sandbox, struct problem *problem); /* writes that list, if it is to be */
 bool snapshot_copy(void); /* inside: copies the disks that SANDBOX_COPY_LIST names, if there is one */
+
+/* ---- look.c ---------------------------------------------------------------------------------------------------------- */
+
+/* What an image of a volume's disk holds. Records: -1: there is no ledger, or it cannot be said. */
+struct look {
+    bool mounts;
+    bool clean;      /* and its filesystem's checker finds nothing */
+    int64_t missing; /* records that were acknowledged until then and are not in it */
+    int64_t damaged; /* records that are torn */
+};
+/* Looks at the image, which lies at `path` and is changed by it: its log is replayed. `until_us`: what was acknowledged
+ * until then (CLOCK_MONOTONIC) should be there. Returns whether it mounts. */
+bool look_at_image(const struct sandbox *sandbox, const struct scenario_volume *given, int image, const char *path,
+                   int64_t until_us, struct look *look);
+/* Is there a ledger on the volume (NULL: on any)? */
+bool sandbox_has_ledger(const struct scenario *scenario, const char *volume);
 
 /* ---- workload.c, leftovers.c ---------------------------------------------------------------------------------------- */
 

@@ -325,6 +325,7 @@ static void end(struct play *play, bool begun)
         play_volumes_end(play);
         play->outcome->longest_stall_us = sandbox_workload_stop(&play->sandbox);
         sandbox_judge_snapshots(&play->sandbox, play->outcome);
+        sandbox_judge_crashes(&play->sandbox, play->start_us, play->outcome);
     }
     sandbox_close(&play->sandbox, play->outcome);
     play_actions_end(play);

@@ -45,6 +45,7 @@ struct sandbox {
     int root_directory;
     int cgroup;     /* the control group of the scenario's processes; -1: none */
     char cgroup_path[PATH_MAX];
+    int64_t workload_us; /* when the workloads began (CLOCK_MONOTONIC) */
     int lock;       /* on the sandbox's /run/quiesce, as the other quiesce; -1 */
     pid_t *started; /* by sandbox_start and the workloads */
     size_t started_count;
@@ -101,6 +102,11 @@ bool sandbox_next_stall(struct sandbox *sandbox, struct sandbox_stall *stall);
 
 /* Looks at what the command `snapshot` copied: fills outcome->snapshots. */
 void sandbox_judge_snapshots(struct sandbox *sandbox, struct outcome *outcome);
+
+/* Is the volume's disk one of which old states will be looked at? */
+bool sandbox_looks_back(const struct sandbox *sandbox, const struct scenario_volume *given);
+/* Looks at what crashes would have left of recorded disks: fills outcome->crashes. `start_us`: the trace's zero. */
+void sandbox_judge_crashes(struct sandbox *sandbox, int64_t start_us, struct outcome *outcome);
 
 /* Thaws, ends every process, unmounts, detaches, removes; bounded in time. Adds to outcome->left what should have been
  * gone by itself (processes other than allowed, mounts, frozen volumes). */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,8 +60,7 @@ bool snapshot_copy(void)
 
 /* ---- Outside: what is to be copied ------------------------------------------------------------------------------ */
 
-/* Is there a ledger on the volume (NULL: on any)? */
-static bool has_ledger(const struct scenario *scenario, const char *volume)
+bool sandbox_has_ledger(const struct scenario *scenario, const char *volume)
 {
     for (size_t i = 0; i < scenario->workload_count; i++) {
         if (scenario->workloads[i].kind == SCENARIO_LEDGER &&
@@ -75,10 +73,10 @@ static bool has_ledger(const struct scenario *scenario, const char *volume)
 static bool wants_copies(const struct scenario *scenario)
 {
     for (size_t i = 0; i < scenario->step_count; i++) {
-        if (scenario->steps[i].expect.snapshot)
+        if (scenario->steps[i].expect.snapshot || scenario->steps[i].expect.crash_images)
             return true;
     }
-    return has_ledger(scenario, NULL);
+    return sandbox_has_ledger(scenario, NULL);
 }
 
 bool snapshot_prepare(const struct sandbox *sandbox, struct problem *problem)
@@ -89,7 +87,7 @@ bool snapshot_prepare(const struct sandbox *sandbox, struct problem *problem)
     FILE *list = fopen(path, "we");
     for (size_t i = 0; list && i < sandbox->volume_count; i++) {
         const char *image = sandbox->volumes[i].image;
-        if (image[0])
+        if (image[0] && !sandbox->volumes[i].given->recorded) /* a recording disk remembers what it held */
             fprintf(list, "%s\t" SANDBOX_COPIES "/%zu\n", image + strlen(sandbox->root), i);
     }
     return (list && fclose(list) == 0) || problem_set(problem, "%s: %s", path, strerror(errno));
@@ -97,85 +95,51 @@ bool snapshot_prepare(const struct sandbox *sandbox, struct problem *problem)
 
 /* ---- Outside: what was copied ----------------------------------------------------------------------------------- */
 
-/* Does the checker find nothing? Run when its log was replayed: a frozen xfs has a dirty one by design. */
-static bool is_clean(const char *type, const char *copy)
+/* When the command began to copy; -1: it did not. */
+static int64_t read_marker(const struct sandbox *sandbox)
 {
-    const char *const checkers[][5] = {
-        {"ext4", "e2fsck", "-fn", copy, NULL},   {"ext3", "e2fsck", "-fn", copy, NULL},
-        {"ext2", "e2fsck", "-fn", copy, NULL},   {"xfs", "xfs_repair", "-n", copy, NULL},
-        {"btrfs", "btrfsck", "--readonly", copy, NULL},
-    };
-    char output[512];
-    for (size_t i = 0; i < sizeof checkers / sizeof *checkers; i++) {
-        if (strcmp(checkers[i][0], type) == 0)
-            return program_run(&checkers[i][1], output, sizeof output) == 0;
-    }
-    return false;
-}
-
-/* Acknowledged records that are not in the copy; -1: cannot be said. */
-static int64_t count_missing(const struct sandbox *sandbox, const char *volume, const char *mounted)
-{
-    char acks[PATH_MAX], output[512], marker[32];
-    ledger_acks(sandbox, volume, acks);
+    char marker[32];
     int file = inside_open(sandbox, SANDBOX_MARKER, O_RDONLY);
     ssize_t size = file >= 0 ? read(file, marker, sizeof marker - 1) : -1;
     if (file >= 0)
         close(file);
-    marker[size > 0 ? size : 0] = '\0';
-    const char *const words[] = {sandbox->settings->ledger, "verify", mounted, acks, marker, NULL};
-    int status = program_run(words, output, sizeof output);
-    const char *number = status <= 1 ? strstr(output, "missing=") : NULL;
-    return number ? strtoll(number + strlen("missing="), NULL, 10) : -1;
-}
-
-/* Attaches and mounts the copy, which replays its log. A descriptor that keeps the device, or -1. */
-static int mount_copy(const struct sandbox *sandbox, const char *type, const char *copy, const char *at)
-{
-    char name[MARK_SIZE];
-    int number = 0;
-    sandbox_mark(sandbox, name);
-    PATH_OF(nodes, "%s/dev", sandbox->root);
-    int image = volume_open_image(sandbox, copy, O_RDWR | O_CLOEXEC);
-    int loop = image < 0 || image_make_unique(image, type) != 0 ? -1 : loop_attach(image, name, nodes, &number);
-    if (image >= 0)
-        close(image);
-    if (loop < 0)
+    if (size <= 0)
         return -1;
-    PATH_OF(device, "%s/loop%d", nodes, number);
-    if (volume_mount(device, at, type, 0) == 0)
-        return loop;
-    close(loop);
-    return -1;
+    marker[size] = '\0';
+    return strtoll(marker, NULL, 10);
 }
 
-static void judge(const struct sandbox *sandbox, size_t index, struct outcome_snapshot *snapshot)
+/* Opens the copy of a volume's disk; a recording one is copied now, as it was then. -1: there is none. */
+static int open_copy(struct sandbox *sandbox, size_t index, int64_t marker_us, char path[PATH_MAX])
 {
-    const struct scenario_volume *given = sandbox->volumes[index].given;
+    struct sandbox_volume *volume = &sandbox->volumes[index];
+    if (volume->given->recorded)
+        return fake_open_then(volume, marker_us, path);
     struct stat copied, disk;
-    PATH_OF(copy, "%s" SANDBOX_COPIES "/%zu", sandbox->root, index);
-    PATH_OF(at, "%s/look", sandbox->settings->work);
-    *snapshot = (struct outcome_snapshot){.mount = given->mount, .missing = -1};
-    snapshot->taken = sandbox->volumes[index].image[0] && stat(copy, &copied) == 0 &&
-                      stat(sandbox->volumes[index].image, &disk) == 0 && copied.st_size == disk.st_size;
-    if (!snapshot->taken || (mkdir(at, 0700) != 0 && errno != EEXIST))
-        return;
-    int loop = mount_copy(sandbox, given->type, copy, at);
-    if (loop < 0)
-        return;
-    if (has_ledger(sandbox->scenario, given->mount))
-        snapshot->missing = count_missing(sandbox, given->mount, at);
-    bool unmounted = umount2(at, 0) == 0;
-    close(loop);
-    snapshot->clean = unmounted && is_clean(given->type, copy);
+    path_format(path, "%s" SANDBOX_COPIES "/%zu", sandbox->root, index);
+    bool whole = volume->image[0] && stat(path, &copied) == 0 && stat(volume->image, &disk) == 0 &&
+                 copied.st_size == disk.st_size;
+    return whole ? volume_open_image(sandbox, path, O_RDWR | O_CLOEXEC) : -1;
 }
 
 void sandbox_judge_snapshots(struct sandbox *sandbox, struct outcome *outcome)
 {
     if (!wants_copies(sandbox->scenario))
         return;
+    int64_t marker_us = read_marker(sandbox);
     outcome->snapshots = allocate(sandbox->volume_count, sizeof *outcome->snapshots);
     outcome->snapshot_count = sandbox->volume_count;
-    for (size_t i = 0; i < sandbox->volume_count; i++)
-        judge(sandbox, i, &outcome->snapshots[i]);
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        const struct scenario_volume *given = sandbox->volumes[i].given;
+        char path[PATH_MAX];
+        struct look look = {.missing = -1, .damaged = -1};
+        int image = marker_us < 0 ? -1 : open_copy(sandbox, i, marker_us, path);
+        if (image >= 0) {
+            look_at_image(sandbox, given, image, path, marker_us, &look);
+            close(image);
+        }
+        outcome->snapshots[i] = (struct outcome_snapshot){.mount = given->mount, .taken = image >= 0,
+                                                          .mounts = look.mounts, .clean = look.clean,
+                                                          .missing = look.missing, .damaged = look.damaged};
+    }
 }

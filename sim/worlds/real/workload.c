@@ -207,14 +207,16 @@ static _Noreturn void run_ledger(const struct sandbox *sandbox, char *const *arg
 static bool start_ledger(struct sandbox *sandbox, const struct scenario_workload *given, struct writer *writer,
                          struct problem *problem)
 {
-    char socket_path[64], acks[PATH_MAX], writers[16], answer[256];
+    char socket_path[64], acks[PATH_MAX], writers[16], flush_ms[24], answer[256];
     ledger_socket(writer->ledger, socket_path);
     ledger_acks(sandbox, given->volume, acks);
     snprintf(writers, sizeof writers, "%d", given->writers);
+    snprintf(flush_ms, sizeof flush_ms, "%lld", (long long)given->flush_us / 1000);
     if (!sandbox->settings->ledger)
         return problem_set(problem, "the workload \"ledger\": its program is not there");
     const char *const words[] = {SANDBOX_LEDGER, "serve", "--dir", given->volume, "--socket", socket_path, "--acks",
-                                 acks + strlen(sandbox->root), "--writers", writers, NULL};
+                                 acks + strlen(sandbox->root), "--writers", writers,
+                                 "--flush-ms", flush_ms, NULL};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     pid_t pid = sandbox_fork(sandbox);
     if (pid == 0)
@@ -262,6 +264,7 @@ bool sandbox_workload_start(struct sandbox *sandbox, char *why, size_t why_size)
 {
     const struct scenario *scenario = sandbox->scenario;
     struct problem problem = {.text = why, .size = why_size};
+    sandbox->workload_us = now_us();
     if (scenario->workload_count == 0)
         return true;
     struct workload *workload = sandbox->workload = make_workload(scenario);
