@@ -204,10 +204,6 @@ static void start_attempt(struct run *run, struct track *track)
     struct qz_job *job = track->job;
     struct qz_os *os = run->os;
     int64_t now_us = os->ops->now_us(os);
-    if (run->interrupted) {
-        finish(track, QZ_SCRIPT_FAILED);
-        return;
-    }
     if (now_us >= run->host_deadline_us) {
         set_error(job, codes_of(job)->host_timeout,
                   "the plugin host's timeoutInSeconds ran out before the next attempt");

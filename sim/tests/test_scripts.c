@@ -362,6 +362,23 @@ QZ_TEST(a_signal_ends_the_trees_of_all_plugins) // who had succeeded is left alo
     run_free(run);
 }
 
+QZ_TEST(a_signal_ends_the_trees_of_sixty_four_plugins) // and no sixty-fifth
+{
+    struct run *run = run_new(2);
+    run_plugins(run, QZ_PLUGINS_MAX, TWO_MINUTES, NULL);
+    for (int n = 0; n < QZ_PLUGINS_MAX; n++) {
+        char pre[64];
+        snprintf(pre, sizeof pre, "/etc/azure/pre%d.sh", n);
+        RUN_SCRIPT(run, pre, {.run_us = QZ_NEVER});
+    }
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, SECOND);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CHECK_INT(run_signaled_us(run, 0, SIGTERM), SECOND);
+    CHECK_INT(run_signaled_us(run, QZ_PLUGINS_MAX - 1, SIGTERM), SECOND);
+    CHECK_INT(virtual_alive(run->world), 0);
+    run_free(run);
+}
+
 /* ---- Which post-scripts are owed -------------------------------------------------------------------------------- */
 
 QZ_TEST(a_started_pre_script_has_its_post_script_run) // whatever came of it, once, and told how the snapshot went
