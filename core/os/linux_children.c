@@ -19,6 +19,25 @@
 /* What is said by a child's line. */
 enum { SAYS_READY = 0, SAYS_GO = 1 }; /* and by the child, any errno */
 
+/* ---- Lines ------------------------------------------------------------------------------------------------------ */
+
+/* Fails only if nobody is there to hear it. */
+static void say(int line, int what)
+{
+    while (send(line, &what, sizeof what, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EINTR)
+        ;
+}
+
+/* Hears one word. Returns false if there comes none: the other end is closed, or with MSG_DONTWAIT, nothing was said. */
+static bool hear(int line, int *said, int flags)
+{
+    ssize_t got;
+    do
+        got = recv(line, said, sizeof *said, flags);
+    while (got < 0 && errno == EINTR);
+    return got == sizeof *said;
+}
+
 /* More than a pipe can hold: after so many bytes, what is read was written after we came. */
 #define DRAIN_LIMIT (1024 * 1024)
 
@@ -88,9 +107,8 @@ void qz_linux_reap(struct qz_linux *lx)
 /* Why could one that had been gated not be executed? 0: it could, or was not gated. */
 static int take_failure(struct qz_linux_child *child)
 {
-    int failed = 0;
-    if (child->line >= 0 && recv(child->line, &failed, sizeof failed, MSG_DONTWAIT) != sizeof failed)
-        failed = 0;
+    int said;
+    int failed = child->line >= 0 && hear(child->line, &said, MSG_DONTWAIT) ? said : 0;
     qz_linux_close_fd(&child->line);
     return failed;
 }
@@ -177,21 +195,12 @@ static int look_again(const char *path, const struct qz_path_facts *facts)
     return same ? 0 : ESTALE;
 }
 
-static void say(int line, int what)
-{
-    (void)send(line, &what, sizeof what, MSG_NOSIGNAL);
-}
-
 /* Waits until the child may go on. If the agent dies, or gives it up, it ends here. */
 static void stand_at_gate(int line)
 {
-    int said = SAYS_READY;
-    say(line, said);
-    ssize_t got;
-    do
-        got = recv(line, &said, sizeof said, 0);
-    while (got < 0 && errno == EINTR);
-    if (got != sizeof said || said != SAYS_GO)
+    int said;
+    say(line, SAYS_READY);
+    if (!hear(line, &said, 0) || said != SAYS_GO)
         _exit(127);
 }
 
@@ -285,7 +294,7 @@ static int await_exec(int line, bool gated)
     if (count == 0)
         return ETIMEDOUT;
     int said;
-    if (recv(line, &said, sizeof said, 0) == sizeof said)
+    if (hear(line, &said, 0))
         return said;
     return gated ? ESRCH : 0; /* it was executed; or it was ended before it could say anything */
 }
@@ -416,10 +425,8 @@ int qz_linux_child_release(struct qz_os *os, int slot)
 {
     struct qz_linux *lx = qz_linux(os);
     struct qz_linux_child *child = &lx->children[slot];
-    int go = SAYS_GO;
     if (child->pid == 0)
         return ESRCH;
-    /* Fails only if it has just ended, which will be told. */
-    (void)send(child->line, &go, sizeof go, MSG_DONTWAIT | MSG_NOSIGNAL);
+    say(child->line, SAYS_GO); /* if it has just ended, that will be told */
     return 0;
 }

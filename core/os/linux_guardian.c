@@ -167,8 +167,8 @@ void qz_linux_tell_peer(struct qz_os *os, int byte)
 {
     struct qz_linux *lx = qz_linux(os);
     unsigned char message = (unsigned char)byte;
-    if (lx->peer.socket >= 0)
-        (void)send(lx->peer.socket, &message, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (lx->peer.socket >= 0 && send(lx->peer.socket, &message, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR)
+        ;
 }
 
 /* Receives one byte. Returns 1, 0 at the end of all messages, or -1: nothing there now. */
