@@ -30,7 +30,7 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
-#define FIXED_INSTRUCTIONS 11
+#define FIXED_INSTRUCTIONS 12
 
 /* Kernels to come may send and read more than our header knows of. */
 union notification {
@@ -62,7 +62,7 @@ static struct sock_filter if_is(unsigned value, size_t then, size_t otherwise)
 }
 
 /* Writes the program and returns its length. Of ioctl's request the kernel looks at the lower half only; both machines
- * have that one first. */
+ * have that one first. The end is: else, allow, notify. */
 static unsigned short compile(const struct gate_filter *filter, struct sock_filter *program)
 {
     size_t n = 0;
@@ -71,10 +71,13 @@ static unsigned short compile(const struct gate_filter *filter, struct sock_filt
     program[n++] = load(offsetof(struct seccomp_data, nr));
     program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN_CALLS, 0, 1);
     program[n++] = answer_with(SECCOMP_RET_KILL_PROCESS);
-    size_t notify = n + filter->count + 5;
+    size_t allow = n + filter->count + 5;
+    size_t listed = filter->all_others ? allow : allow + 1;
+    program[n] = if_is(SYS_sendmsg, allow - n - 1, 0);
+    n++;
     for (size_t i = 0; i < filter->count; i++, n++)
-        program[n] = if_is((unsigned)filter->calls[i], notify - n - 1, 0);
-    program[n++] = if_is(SYS_ioctl, 0, 3);
+        program[n] = if_is((unsigned)filter->calls[i], listed - n - 1, 0);
+    program[n++] = filter->all_others ? (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 4) : if_is(SYS_ioctl, 0, 3);
     program[n++] = load(offsetof(struct seccomp_data, args[1]));
     program[n++] = if_is((unsigned)FIFREEZE, 2, 0);
     program[n++] = if_is((unsigned)FITHAW, 1, 0);

@@ -14,12 +14,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define GATE_CALLS_MAX 32
+#define GATE_CALLS_MAX 64
 
-/* Which calls are gated. FIFREEZE and FITHAW (ioctl's second argument) always are. */
+/* Which calls are gated. FIFREEZE and FITHAW (ioctl's second argument) always are; sendmsg, by which the listener
+ * leaves its process, never is. */
 struct gate_filter {
     const int *calls; /* system call numbers (SYS_…) */
     size_t count;     /* at most GATE_CALLS_MAX, or E2BIG */
+    bool all_others;  /* these are let through, and all others gated */
 };
 
 /* In the child, right before it executes: installs the filter and sends the listener over the Unix socket `channel`.
@@ -54,6 +56,9 @@ bool gate_return_descriptor(int listener, const struct gate_call *call, int desc
  * 6.9, for threads other than a process's first: the same file or directory opened again. */
 int gate_descriptor(const struct gate_call *call, int number, int *copy);
 int gate_string(const struct gate_call *call, uint64_t address, char *text, size_t size); /* ENAMETOOLONG */
+/* All of it or an errno; gate_write changes what the process will find there. */
+int gate_read(const struct gate_call *call, uint64_t address, void *bytes, size_t size);
+int gate_write(const struct gate_call *call, uint64_t address, const void *bytes, size_t size);
 /* The environment variable `name` among the strings of the array at `address`. ENOENT: is not there; ENAMETOOLONG: is
  * there, and `value` has as much of it as fits. */
 int gate_environment(const struct gate_call *call, uint64_t address, const char *name, char *value, size_t size);

@@ -57,6 +57,22 @@ static ssize_t peek(pid_t pid, uint64_t address, void *out, size_t size)
     return got < 0 ? -errno : got;
 }
 
+int gate_read(const struct gate_call *call, uint64_t address, void *bytes, size_t size)
+{
+    struct iovec here = {.iov_base = bytes, .iov_len = size};
+    struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+    ssize_t got = process_vm_readv(call->pid, &here, 1, &there, 1, 0);
+    return got < 0 ? errno : (size_t)got == size ? 0 : EFAULT;
+}
+
+int gate_write(const struct gate_call *call, uint64_t address, const void *bytes, size_t size)
+{
+    struct iovec here = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+    ssize_t put = process_vm_writev(call->pid, &here, 1, &there, 1, 0);
+    return put < 0 ? errno : (size_t)put == size ? 0 : EFAULT;
+}
+
 int gate_string(const struct gate_call *call, uint64_t address, char *text, size_t size)
 {
     size_t have = 0;

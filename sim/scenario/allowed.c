@@ -22,6 +22,7 @@ static const char *one(struct scenario_memory *memory, const struct key *key)
     case KEY_VOLUME: return "the mount point of a volume";
     case KEY_PATTERN: return "a pattern for lines of the trace";
     case KEY_ERROR_NAME: return "the name of an error (`quiesce errors` lists them)";
+    case KEY_CALL_NAME: return "the name of a system call, as in \"openat\"";
     case KEY_WORD:
     case KEY_CHOICE: return one_of(memory, key->words);
     case KEY_FLAG: return "true or false";

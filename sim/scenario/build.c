@@ -243,6 +243,8 @@ static void make_lists(struct builder *builder)
     scenario->workload_count = given->workload_count;
     scenario->faults = given->faults;
     scenario->fault_count = given->fault_count;
+    scenario->calls = given->calls;
+    scenario->call_count = given->call_count;
     scenario->actions = given->actions;
     scenario->action_count = given->action_count;
 }

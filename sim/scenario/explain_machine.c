@@ -156,6 +156,29 @@ static void explain_fault(struct explainer *explainer, const struct scenario_fau
                  which, error, late);
 }
 
+static void explain_call(struct explainer *explainer, const struct scenario_call *call)
+{
+    static const char *const CALLERS[] = {"the agent", "the guardian", "a child"};
+    static const char *const TARGETS[] = {"", "the agent", "the guardian", "both"};
+    char which[32] = "every", what[300] = "";
+    int size = 0;
+    if (call->nth > 0)
+        snprintf(which, sizeof which, "number %d", call->nth);
+    if (call->signal)
+        size = snprintf(what, sizeof what, ", SIG%s to %s %s it", trace_signal_name(call->signal),
+                        TARGETS[call->target], call->after ? "after" : "before");
+    if (call->signal && call->resume_us > 0)
+        size += snprintf(what + size, sizeof what - (size_t)size, " for %s", explain_duration(call->resume_us));
+    if (call->delay_us > 0)
+        size += snprintf(what + size, sizeof what - (size_t)size, ", after %s", explain_duration(call->delay_us));
+    if (call->transfers > 0)
+        size += snprintf(what + size, sizeof what - (size_t)size, ", no more than %d bytes", call->transfers);
+    if (call->error)
+        snprintf(what + size, sizeof what - (size_t)size, ", fails with %s", trace_errno_name(call->error));
+    explain_line(explainer, "%s(%s) by %s, %s%s", call->call, call->about ? call->about : "", CALLERS[call->by], which,
+                 what);
+}
+
 static void explain_action(struct explainer *explainer, const struct scenario_action *action)
 {
     char line[512], nth[32] = "", after[64] = "";
@@ -213,6 +236,8 @@ void explain_machine(FILE *out, const struct scenario *scenario)
     explain_begin(&explainer, "Goes wrong");
     for (size_t i = 0; i < scenario->fault_count; i++)
         explain_fault(&explainer, &scenario->faults[i]);
+    for (size_t i = 0; i < scenario->call_count; i++)
+        explain_call(&explainer, &scenario->calls[i]);
     explain_begin(&explainer, "Is done");
     for (size_t i = 0; i < scenario->action_count; i++)
         explain_action(&explainer, &scenario->actions[i]);

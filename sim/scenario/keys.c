@@ -207,6 +207,11 @@ static const struct key SCENARIO[] = {
      .object = &scenario_fault_keys,
      .description = "Operations of quiesce's that do not do what they should.", .fallback = "[]",
      .example = "[{\"op\": \"freeze\", \"volume\": \"/data\", \"error\": \"EIO\"}]"},
+    {.name = "calls", .kind = KEY_OBJECT, KEY_LIST_AT(struct given, calls, call_count), .object = &scenario_call_keys,
+     .description = "System calls of quiesce's that go wrong, or at which something happens to it (not in the virtual "
+                    "world).",
+     .fallback = "[]",
+     .example = "[{\"by\": \"guardian\", \"call\": \"openat\", \"about\": \"/proc/*\", \"error\": \"EIO\"}]"},
     {.name = "actions", .kind = KEY_OBJECT, KEY_LIST_AT(struct given, actions, action_count),
      .object = &scenario_action_keys, .description = "What is done at points of the run.", .fallback = "[]",
      .example = "[{\"when\": \"freeze /data ok\", \"send\": \"KILL\", \"to\": \"agent\"}]"},

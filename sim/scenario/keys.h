@@ -22,6 +22,7 @@ enum key_kind {
     KEY_VOLUME,     /* const char *: the mount point of one of the volumes */
     KEY_PATTERN,    /* const char *: a pattern that some line of a trace can match */
     KEY_ERROR_NAME, /* const char *: a name of error.def */
+    KEY_CALL_NAME,  /* const char *: a system call of gate/calls.def */
     KEY_WORD,       /* int: the value of one of `words` */
     KEY_CHOICE,     /* const char *: one of `words` */
     KEY_FLAG,       /* bool */
@@ -152,6 +153,8 @@ struct given {
     size_t workload_count;
     const struct scenario_fault *faults;
     size_t fault_count;
+    const struct scenario_call *calls;
+    size_t call_count;
     const struct scenario_action *actions;
     size_t action_count;
     struct given_step step;
@@ -164,6 +167,7 @@ extern const struct key_object scenario_attempt_keys; /* struct scenario_attempt
 extern const struct key_object scenario_volume_keys;
 extern const struct key_object scenario_workload_keys;
 extern const struct key_object scenario_fault_keys;
+extern const struct key_object scenario_call_keys;
 extern const struct key_object scenario_action_keys;
 extern const struct key_object scenario_expect_keys;
 

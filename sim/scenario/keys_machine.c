@@ -207,6 +207,51 @@ const struct key_object scenario_fault_keys = {
     .name = "fault", .keys = FAULT, .size = sizeof(struct scenario_fault), .place = NO_PLACE,
     .rule = KEY_AT_LEAST_ONE, .choice = (const char *const[]){"error", "delay_ms", NULL}};
 
+/* ---- System calls ------------------------------------------------------------------------------------------------- */
+
+static const struct key_word CALLERS[] = {{"agent", SCENARIO_BY_AGENT}, {"guardian", SCENARIO_BY_GUARDIAN},
+                                          {"child", SCENARIO_BY_CHILD}, {NULL, 0}};
+
+static const struct key_word CALL_TARGETS[] = {
+    {"agent", SCENARIO_AGENT}, {"guardian", SCENARIO_GUARDIAN}, {"both", SCENARIO_BOTH}, {NULL, 0}};
+
+static const struct key CALL_KEYS[] = {
+    {.name = "by", .kind = KEY_WORD, .required = true, KEY_AT(struct scenario_call, by), .words = CALLERS,
+     .description = "Who makes it: the agent, a guardian, or what quiesce has forked until that executes a script or "
+                    "shows itself as the guardian.",
+     .example = "\"agent\""},
+    {.name = "call", .kind = KEY_CALL_NAME, .required = true, KEY_AT(struct scenario_call, call),
+     .description = "The system call.", .example = "\"openat\""},
+    {.name = "about", .kind = KEY_TEXT, KEY_AT(struct scenario_call, about),
+     .description = "A pattern for what it is about: a path, the path of an open file (\"pipe\", \"socket\", "
+                    "\"eventfd\"), \"FITHAW /data\", \"F_SETFL pipe\", \"thread\" … Without this key: whatever.",
+     .example = "\"/run/quiesce/*\""},
+    {.name = "nth", .kind = KEY_INTEGER, KEY_AT(struct scenario_call, nth), .min = 1, .max = 100000,
+     .description = "Only the nth of those that match, from 1, over all steps. Without this key: every one.",
+     .example = "3"},
+    {.name = "error", .kind = KEY_ERRNO, KEY_AT(struct scenario_call, error),
+     .description = "It fails with this error, and is not done.", .example = "\"EIO\""},
+    {.name = "delay_ms", .kind = KEY_MS, KEY_AT(struct scenario_call, delay_us), .max = MS_MAX,
+     .description = "It takes that long before it is done or fails.", .fallback = "0", .example = "100"},
+    {.name = "transfers", .kind = KEY_INTEGER, KEY_AT(struct scenario_call, transfers), .min = 1, .max = 65536,
+     .description = "A read or write goes no further than these bytes.", .example = "1"},
+    {.name = "send", .kind = KEY_SIGNAL, KEY_AT(struct scenario_call, signal),
+     .description = "A signal is sent right before the call is made.", .example = "\"KILL\""},
+    {.name = "to", .kind = KEY_WORD, KEY_AT(struct scenario_call, target), .words = CALL_TARGETS, .with = "send",
+     .description = "To whom; both: agent and guardian at once.", .fallback = "\"agent\"",
+     .example = "\"guardian\""},
+    {.name = "after", .kind = KEY_FLAG, KEY_AT(struct scenario_call, after), .with = "send",
+     .description = "The signal is sent once the call has been made, or hangs.", .fallback = "false"},
+    {.name = "resume_ms", .kind = KEY_MS, KEY_AT(struct scenario_call, resume_us), .max = MS_MAX, .with = "send",
+     .description = "SIGCONT follows so much later.", .fallback = "0", .example = "2000"},
+    {.name = NULL},
+};
+
+const struct key_object scenario_call_keys = {
+    .name = "call", .keys = CALL_KEYS, .size = sizeof(struct scenario_call), .place = NO_PLACE,
+    .initial = &(const struct scenario_call){.target = SCENARIO_AGENT},
+    .rule = KEY_AT_LEAST_ONE, .choice = (const char *const[]){"error", "delay_ms", "transfers", "send", NULL}};
+
 /* ---- Actions ----------------------------------------------------------------------------------------------------- */
 
 static const struct key_word TARGETS[] = {{"agent", SCENARIO_AGENT}, {"guardian", SCENARIO_GUARDIAN},

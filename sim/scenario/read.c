@@ -109,6 +109,8 @@ static bool check_text(struct reader *reader, const struct key *key, const cJSON
     case KEY_ERROR_NAME:
         return values_is_error(text) ||
                refuse_text(reader, key, item, text, scenario_nearest(reader, text, values_errors()));
+    case KEY_CALL_NAME:
+        return values_is_call(text) || refuse_text(reader, key, item, text, scenario_nearest(reader, text, values_calls()));
     case KEY_CHOICE:
         return find_word(key->words, text) || refuse_text(reader, key, item, text, word_near(reader, text, key->words));
     default:

@@ -137,6 +137,27 @@ struct scenario_fault {
     int64_t delay_us;   /* before it is done or fails; SCENARIO_FOREVER: until released or the end */
 };
 
+/* Who makes a system call: a child is what quiesce has forked, until it executes something or shows itself as guardian. */
+enum scenario_caller { SCENARIO_BY_AGENT, SCENARIO_BY_GUARDIAN, SCENARIO_BY_CHILD };
+
+/* Both: two signals, the agent's first, with nothing between. */
+enum scenario_target { SCENARIO_AGENT = 1, SCENARIO_GUARDIAN = 2, SCENARIO_BOTH = 3, SCENARIO_SNAPSHOT = 4 };
+
+/* A system call of quiesce's goes wrong, or something happens to quiesce right there (real worlds). */
+struct scenario_call {
+    enum scenario_caller by;
+    const char *call;  /* its name, of sim/gate/calls.def */
+    const char *about; /* pattern for what it is about (gate_call_about); NULL: whatever */
+    int nth;           /* of those that match, over all steps, from 1; 0: every one */
+    int error;         /* errno; 0: it is done */
+    int64_t delay_us;  /* before it is done or fails */
+    int transfers;     /* a read or write goes no further than these bytes; 0: as far as it can */
+    int signal;        /* sent to `target`; 0: none */
+    enum scenario_target target;
+    bool after;         /* … once the call has been made, or hangs, and not before */
+    int64_t resume_us;  /* SIGCONT follows so much later; 0: it does not */
+};
+
 enum scenario_action_kind {
     SCENARIO_SEND,       /* `signal` to `target` */
     SCENARIO_OTHER_FREEZE, /* somebody else freezes `volume` … */
@@ -149,9 +170,6 @@ enum scenario_action_kind {
     SCENARIO_OTHER_QUIESCE, /* another quiesce is started with `words`; whoever waits at the line waits for its end */
     SCENARIO_LOSE_DISK,  /* from now on everything that is asked of the disk of `volume` fails with EIO */
 };
-
-/* Both: two signals, the agent's first, with nothing between. */
-enum scenario_target { SCENARIO_AGENT = 1, SCENARIO_GUARDIAN = 2, SCENARIO_BOTH = 3, SCENARIO_SNAPSHOT = 4 };
 
 /* Something done once, at a point: right after the `nth` line of the trace that matches `when` (fnmatch; an operation
  * that "begins" has not taken effect yet, and waits until the action is done), counted over all steps, or at a time. */
@@ -246,6 +264,8 @@ struct scenario {
     size_t workload_count;
     const struct scenario_fault *faults;
     size_t fault_count;
+    const struct scenario_call *calls;
+    size_t call_count;
     const struct scenario_action *actions;
     size_t action_count;
     const struct scenario_step *steps; /* one after another on the same machine; at least one */

@@ -177,6 +177,7 @@ static cJSON *value_of(const struct key *key)
     case KEY_ERROR_NAME: return or_with_variable(reference("error"));
     case KEY_SIGNAL: return or_with_variable(reference("signal"));
     case KEY_ERRNO: return or_with_variable(reference("errno"));
+    case KEY_CALL_NAME: return or_with_variable(reference("call_name"));
     case KEY_WORD:
     case KEY_CHOICE: return or_with_variable(worded(key->words));
     case KEY_FLAG: return or_variable(typed("boolean"));
@@ -327,6 +328,7 @@ char *scenario_schema(void)
     add(definitions, "error", named(values_errors()));
     add(definitions, "signal", named(values_signals()));
     add(definitions, "errno", named(values_errnos()));
+    add(definitions, "call_name", named(values_calls()));
     define_objects(definitions, &scenario_keys);
     char *text = NULL;
     size_t size;

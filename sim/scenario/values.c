@@ -96,6 +96,21 @@ const char *const *values_errors(void)
     return names;
 }
 
+const char *const *values_calls(void)
+{
+#define CALL(name, about) #name,
+#define CALL_X86(name, about) #name,
+    static const char *const names[] = {
+#include "calls.def"
+        NULL};
+    return names;
+}
+
+bool values_is_call(const char *name)
+{
+    return position(values_calls(), name) >= 0;
+}
+
 int values_signal(const char *name)
 {
     return position(values_signals(), name) < 0 ? -1 : trace_signal_number(name);

@@ -26,6 +26,8 @@ int values_mode(const char *text); /* -1: it is none */
 /* By the one name that each has. -1: nobody knows it. Lists are ended by NULL. */
 int values_signal(const char *name);
 int values_errno(const char *name);
+bool values_is_call(const char *name);  /* of gate/calls.def */
+const char *const *values_calls(void);
 bool values_is_error(const char *name); /* of error.def, Success excepted */
 const char *const *values_signals(void);
 const char *const *values_errnos(void);

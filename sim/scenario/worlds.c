@@ -101,6 +101,8 @@ void scenario_find_worlds(struct scenario_memory *memory, struct scenario *scena
     }
     for (size_t i = 0; i < scenario->action_count; i++)
         look_at_action(&finding, &scenario->actions[i]);
+    if (scenario->call_count > 0)
+        only(&finding, NOT_VIRTUAL, "nobody makes system calls there (calls)");
     if (scenario->workload_count > 0)
         only(&finding, SCENARIO_LOOP, "nobody writes there");
     look_at_steps(&finding);

@@ -20,6 +20,7 @@
 
 #include "check.h"
 #include "gate.h"
+#include "gate_calls.h"
 
 #define PATIENCE_MS 20000 /* against hanging */
 
@@ -41,7 +42,7 @@ struct guest {
 
 typedef void guest_supervisor(struct guest *guest, const struct gate_call *call, void *argument);
 
-static const struct gate_filter NO_CALLS = {NULL, 0};
+static const struct gate_filter NO_CALLS = {.calls = NULL};
 
 _Noreturn static void run_guest(const struct gate_filter *filter, int channel, int out, uid_t user, char *const *argv)
 {
@@ -318,8 +319,76 @@ QZ_TEST(other_architectures_do_not_slip_past) // A call by another architecture'
 QZ_TEST(too_many_calls_are_refused) // More calls than fit into the filter are E2BIG, and nothing is installed.
 {
     int calls[GATE_CALLS_MAX + 1] = {0};
-    const struct gate_filter filter = {calls, GATE_CALLS_MAX + 1};
+    const struct gate_filter filter = {.calls = calls, .count = GATE_CALLS_MAX + 1};
     CHECK_INT(gate_install(&filter, -1), E2BIG);
+}
+
+/* Counts the calls of the kinds that matter here, and lets all go on. */
+struct kinds {
+    int opens, closes, times, unknown;
+    char about[GATE_ABOUT_MAX]; /* of the last open that is about a file in /etc */
+};
+
+static void count_kinds(struct guest *guest, const struct gate_call *call, void *argument)
+{
+    struct kinds *kinds = argument;
+    const char *name = gate_call_name(call->call);
+    kinds->unknown += name == NULL;
+    kinds->opens += name && strcmp(name, "openat") == 0;
+    kinds->closes += name && strcmp(name, "close") == 0;
+    kinds->times += call->call == SYS_clock_gettime || call->call == SYS_brk || call->call == SYS_futex;
+    char about[GATE_ABOUT_MAX];
+    gate_call_about(call, "", about);
+    if (name && strcmp(name, "openat") == 0 && strncmp(about, "/etc/", 5) == 0)
+        strcpy(kinds->about, about);
+    gate_continue(guest->listener, call);
+}
+
+QZ_TEST(all_calls_but_the_free_ones_are_gated) // A filter for all others: every call comes, and each has a name.
+{
+    int calls[GATE_CALLS_MAX];
+    const struct gate_filter filter = {.calls = calls, .count = gate_free_calls(calls), .all_others = true};
+    struct kinds kinds = {0};
+    struct guest guest = play(&filter, (char *[]){(char[]){"/bin/cat"}, (char[]){"/etc/hostname"}, NULL}, count_kinds,
+                              &kinds);
+    CHECK_INT(guest.status, 0);
+    CU_ASSERT_TRUE(kinds.opens > 1);
+    CU_ASSERT_TRUE(kinds.closes > 1);
+    CHECK_INT(kinds.times, 0);
+    CHECK_INT(kinds.unknown, 0);
+    CHECK_STRING(kinds.about, "/etc/hostname");
+}
+
+/* ---- What a call is about --------------------------------------------------------------------------------------- */
+
+static void check_about(int number, uint64_t first, uint64_t second, const char *expected)
+{
+    struct gate_call call = {.pid = getpid(), .call = number, .arguments = {first, second}};
+    char about[GATE_ABOUT_MAX];
+    gate_call_about(&call, "", about);
+    CHECK_STRING(about, expected);
+}
+
+QZ_TEST(calls_are_told_by_what_they_are_about) // Paths and descriptors by name; what changes from run to run is "*".
+{
+    static const char stat[] = "/proc/4711/stat", temporary[] = "/run/quiesce/journal.aB3dE6";
+    static const char plain[] = "/srv/data.images", name[] = "status";
+    int directory = open("/proc/self", O_RDONLY | O_DIRECTORY), pipes[2] = {-1, -1};
+    if (pipe(pipes) != 0)
+        CU_FAIL("no pipe");
+    check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)stat, "/proc/*/stat");
+    check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)temporary, "/run/quiesce/journal.*");
+    check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)plain, plain);
+    check_about(SYS_openat, (uint64_t)directory, (uintptr_t)name, "/proc/*/status");
+    check_about(SYS_read, (uint64_t)pipes[0], 0, "pipe");
+    check_about(SYS_fcntl, (uint64_t)pipes[0], F_SETFL, "F_SETFL pipe");
+    check_about(SYS_ioctl, (uint64_t)directory, FITHAW, "FITHAW /proc/*");
+    check_about(SYS_kill, 1, SIGTERM, "TERM");
+    check_about(SYS_prctl, PR_SET_NAME, 0, "PR_SET_NAME");
+    check_about(SYS_getpid, 0, 0, "");
+    close(directory);
+    close(pipes[0]);
+    close(pipes[1]);
 }
 
 /* ---- Looking into the process ----------------------------------------------------------------------------------- */
@@ -435,7 +504,7 @@ static void read_exec(struct guest *guest, const struct gate_call *call, void *a
 QZ_TEST(strings_and_environment_are_read) // Paths and variables are the calling process's; what does not fit is told.
 {
     static const int calls[] = {SYS_execve};
-    const struct gate_filter filter = {calls, 1};
+    const struct gate_filter filter = {.calls = calls, .count = 1};
     struct seen seen = {0};
     /* More variables than are read at once, and the one looked for at the very end of a page more often than not. */
     for (int i = 0; i < 200; i++) {
@@ -488,7 +557,7 @@ static void open_another(struct guest *guest, const struct gate_call *call, void
 QZ_TEST(open_is_answered_with_another_file) // An open can be answered with another file, close-on-exec where asked.
 {
     static const int calls[] = {SYS_openat};
-    const struct gate_filter filter = {calls, 1};
+    const struct gate_filter filter = {.calls = calls, .count = 1};
     int other = memfd_create("other", MFD_CLOEXEC);
     CHECK_INT(write(other, "another table\n", 14), 14);
     struct guest guest = play(&filter, (char *[]){PROBE, "show", "/proc/self/mountinfo", NULL}, open_another, &other);

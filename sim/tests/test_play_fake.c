@@ -126,3 +126,94 @@ QZ_TEST(fault_on_a_fake_filesystem) // Faults strike there as they do anywhere.
     }
     played_free(&played);
 }
+
+/* Plays with one system call that goes wrong. */
+static bool play_with_call(struct scene *scene, struct played *played, const struct scenario_call *call)
+{
+    set(scene);
+    scene->scenario.calls = call;
+    scene->scenario.call_count = 1;
+    return scene_play(scene, played);
+}
+
+QZ_TEST(system_call_fails) // The nth system call of the agent that matches fails with the errno that the scenario says.
+{
+    struct scene scene;
+    struct played played;
+    const struct scenario_call call = {.by = SCENARIO_BY_AGENT, .call = "unlink", .about = "/run/quiesce/journal",
+                                       .nth = 1, .error = EIO};
+    if (play_with_call(&scene, &played, &call)) {
+        CHECK_INT(played_count(&played, "unlink(/run/quiesce/journal) by agent goes wrong"), 1);
+        CHECK_ORDER(&played, "thaw /data ok", "unlink(/run/quiesce/journal) by agent goes wrong", "agent exits *");
+    }
+    played_free(&played);
+}
+
+QZ_TEST(system_call_fails_every_time) // Without a number every one fails; operations on volumes are told as failed.
+{
+    struct scene scene;
+    struct played played;
+    const struct scenario_call call = {.by = SCENARIO_BY_GUARDIAN, .call = "ioctl", .about = "FIFREEZE /data", .error = EIO};
+    if (play_with_call(&scene, &played, &call)) {
+        CHECK_ORDER(&played, "ioctl(FIFREEZE /data) by guardian goes wrong", "freeze /data EIO", "snapshot starts");
+        CHECK_STRING(played_result(&played, 0, "code"), "FsFreezeFailed");
+    }
+    played_free(&played);
+}
+
+QZ_TEST(system_call_is_late) // A call that is delayed is made after that time.
+{
+    struct scene scene;
+    struct played played;
+    const struct scenario_call call = {.by = SCENARIO_BY_CHILD, .call = "execve", .nth = 1, .delay_us = 300000};
+    if (play_with_call(&scene, &played, &call)) {
+        CHECK_ORDER(&played, "execve(/opt/app/pre.sh) by child goes wrong", "pre ScriptRunner 1 starts",
+                    "pre ScriptRunner 1 exits 0");
+        CHECK_INT(played_exit(&played, 0), 0);
+    }
+    played_free(&played);
+}
+
+QZ_TEST(transfer_is_cut) // A read that goes no further than a byte is a short one, and what is read is still all there.
+{
+    struct scene scene;
+    struct played played;
+    const struct scenario_call call = {.by = SCENARIO_BY_AGENT, .call = "pread64", .about = "/etc/azure/*.json",
+                                       .transfers = 1};
+    if (play_with_call(&scene, &played, &call)) {
+        CU_ASSERT_TRUE(played_count(&played, "pread64(/etc/azure/*) by agent goes wrong") > 20);
+        CHECK_ORDER(&played, "pre ScriptRunner 1 exits 0");
+        CHECK_INT(played_exit(&played, 0), 0);
+    }
+    played_free(&played);
+}
+
+QZ_TEST(killed_before_and_after_a_call) // Before: it is not made; after: it is, and the next one is not.
+{
+    struct scene scene;
+    struct played played;
+    struct scenario_call call = {.by = SCENARIO_BY_GUARDIAN, .call = "ioctl", .about = "FIFREEZE /data", .nth = 1,
+                                 .signal = SIGKILL, .target = SCENARIO_GUARDIAN};
+    if (play_with_call(&scene, &played, &call)) {
+        CHECK_ORDER(&played, "KILL to guardian", "guardian dies KILL", "post ScriptRunner 1 exits 0");
+        CHECK_INT(played_count(&played, "freeze /data begins"), 0);
+    }
+    played_free(&played);
+    call.after = true;
+    if (play_with_call(&scene, &played, &call)) {
+        CHECK_ORDER(&played, "freeze /data ok", "KILL to guardian", "thaw /data ok", "post ScriptRunner 1 exits 0");
+    }
+    played_free(&played);
+}
+
+QZ_TEST(stopped_and_resumed_at_a_call) // Who is stopped goes on when the time has come.
+{
+    struct scene scene;
+    struct played played;
+    const struct scenario_call call = {.by = SCENARIO_BY_AGENT, .call = "clone3", .about = "process", .nth = 1,
+                                       .signal = SIGSTOP, .target = SCENARIO_AGENT, .resume_us = 300000};
+    if (play_with_call(&scene, &played, &call)) {
+        CHECK_ORDER(&played, "STOP to agent", "CONT to agent", "agent exits 0");
+    }
+    played_free(&played);
+}

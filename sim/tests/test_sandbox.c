@@ -98,6 +98,8 @@ QZ_TEST(the_machine_inside_is_bare_private_and_works)
         CHECK_STRING(notes.text, "/\nsim-init\nawk\nroot\nread-only\noverlayfs\n0\n0022\n/home:\n\n/tmp:\n");
 }
 
+static const struct gate_filter NO_CALLS = {.calls = NULL};
+
 static void start_gated(struct sandbox *sandbox, struct stage_notes *out)
 {
     static char script[] = "id -u; tr '\\0' '\\n' </proc/$$/environ; ls /proc/self/fd | wc -l; "
@@ -107,7 +109,7 @@ static void start_gated(struct sandbox *sandbox, struct stage_notes *out)
     if (pipe2(output, O_CLOEXEC) != 0)
         return;
     signal(SIGUSR1, SIG_IGN);
-    pid_t pid = sandbox_start(sandbox, argv, true, output[1], output[1], NULL, 0, &listener);
+    pid_t pid = sandbox_start(sandbox, argv, true, output[1], output[1], &NO_CALLS, &listener);
     close(output[1]);
     struct gate_call call;
     out->numbers[0] = gate_next(listener, &call);
@@ -144,7 +146,7 @@ static void start_as_nobody(struct sandbox *sandbox, struct stage_notes *out)
     char *const argv[] = {(char[]){SANDBOX_BINARY}, (char[]){"status"}, NULL};
     int listener = -1, status = -1;
     int output = memfd_create("output", MFD_CLOEXEC);
-    pid_t pid = sandbox_start(sandbox, argv, false, output, output, NULL, 0, &listener);
+    pid_t pid = sandbox_start(sandbox, argv, false, output, output, &NO_CALLS, &listener);
     out->numbers[0] = waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     (void)!pread(output, out->text, sizeof out->text - 1, 0);
 }

@@ -136,6 +136,9 @@ QZ_TEST(values_come_in_the_units_of_worlds) // Milliseconds become microseconds,
         "\"post_file\": {\"mode\": \"04755\", \"owner\": 1000, \"path\": \"/srv/p\"},"
         "\"faults\": [{\"op\": \"thaw\", \"error\": \"EIO\", \"nth\": 2}, "
         "{\"op\": \"freeze\", \"delay_ms\": \"forever\"}],"
+        "\"calls\": [{\"by\": \"guardian\", \"call\": \"openat\", \"about\": \"/proc/*\", \"nth\": 3, "
+        "\"error\": \"EIO\"}, {\"by\": \"child\", \"call\": \"execve\", \"send\": \"STOP\", \"to\": \"both\", "
+        "\"after\": true, \"resume_ms\": 2}],"
         "\"actions\": [{\"when\": \"snapshot starts\", \"send\": \"KILL\", \"to\": \"both\"}, "
         "{\"at_ms\": 2, \"thaw\": \"/data\"}]");
     const struct scenario *scenario = only(&parsed);
@@ -153,6 +156,15 @@ QZ_TEST(values_come_in_the_units_of_worlds) // Milliseconds become microseconds,
     CHECK_INT(scenario->faults[0].nth, 2);
     CHECK_INT(scenario->faults[1].nth, 0);
     CHECK_INT(scenario->faults[1].delay_us, SCENARIO_FOREVER);
+    CHECK_INT(scenario->calls[0].by, SCENARIO_BY_GUARDIAN);
+    CHECK_STRING(scenario->calls[0].call, "openat");
+    CHECK_STRING(scenario->calls[0].about, "/proc/*");
+    CHECK_INT(scenario->calls[0].nth, 3);
+    CHECK_INT(scenario->calls[0].error, EIO);
+    CHECK_INT(scenario->calls[1].signal, SIGSTOP);
+    CHECK_INT(scenario->calls[1].target, SCENARIO_BOTH);
+    CHECK_INT(scenario->calls[1].after, true);
+    CHECK_INT(scenario->calls[1].resume_us, 2 * MS);
     CHECK_INT(scenario->actions[0].kind, SCENARIO_SEND);
     CHECK_INT(scenario->actions[0].target, SCENARIO_BOTH);
     CHECK_INT(scenario->actions[0].nth, 1);
@@ -322,6 +334,7 @@ QZ_TEST(worlds_follow_from_what_is_asked_for) // Each with the reason why anothe
         {"\"volumes\": [{\"mount\": \"/data\", \"recorded\": true}]", SCENARIO_LOOP},
         {"\"volumes\": [{\"mount\": \"/data\", \"type\": \"btrfs\", \"subvolumes\": [\"/s\"]}]", SCENARIO_LOOP},
         {"\"workload\": [{\"kind\": \"mmap\", \"volume\": \"/data\"}]", SCENARIO_LOOP},
+        {"\"calls\": [{\"by\": \"agent\", \"call\": \"read\", \"transfers\": 1}]", SCENARIO_FAKE | SCENARIO_LOOP},
         {"\"then\": [{\"expect\": {\"snapshot\": {\"/data\": {\"clean\": true}}}}]", SCENARIO_LOOP},
         {"\"worlds\": [\"fake\", \"virtual\"], \"pre_file\": {\"text\": \"\"}", SCENARIO_FAKE},
         {"\"faults\": [{\"op\": \"freeze\", \"delay_ms\": \"forever\"}]", SCENARIO_WORLDS},

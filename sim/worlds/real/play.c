@@ -89,6 +89,7 @@ static int64_t sooner(int64_t a, int64_t b)
 static void await(struct play *play)
 {
     int64_t due_us = sooner(play->deadline_us, sooner(play_actions_due_us(play), play_volumes_due_us(play)));
+    due_us = sooner(due_us, play_sites_due_us(play));
     if (play->orphans_until_us > 0)
         due_us = sooner(due_us, play->orphans_until_us);
     if (play->pause_until_us > 0)
@@ -121,6 +122,7 @@ static void turn(struct play *play)
             gate->left = true;
     }
     play_actions_turn(play);
+    play_sites_turn(play);
     struct sandbox_stall stall;
     while (sandbox_next_stall(&play->sandbox, &stall))
         play_note(play, "writer of %s waited %.1f ms", stall.volume, (double)stall.duration_us / US_PER_MS);
@@ -153,10 +155,10 @@ struct play_process *play_start(struct play *play, const char *const *words, boo
                                 enum trace_role role, int *error)
 {
     int calls[GATE_CALLS_MAX];
-    size_t count = play_gated_calls(play->sandbox.fake, calls);
+    struct gate_filter filter = play_gated_calls(play, calls);
     struct play_gate *gate = allocate(1, sizeof *gate);
-    pid_t pid = sandbox_start(&play->sandbox, (char *const *)(uintptr_t)words, root, output[0], output[1], calls, count,
-                              &gate->listener);
+    pid_t pid = sandbox_start(&play->sandbox, (char *const *)(uintptr_t)words, root, output[0], output[1],
+                              &filter, &gate->listener);
     if (pid < 0) {
         free(gate);
         *error = -pid;
@@ -329,6 +331,7 @@ static void end(struct play *play, bool begun)
     }
     sandbox_close(&play->sandbox, play->outcome);
     play_actions_end(play);
+    play_sites_end(play);
     play_processes_end(play);
     while (play->gates) {
         struct play_gate *gate = play->gates;
@@ -350,6 +353,7 @@ void play_real(const struct scenario *scenario, const struct world_settings *set
     if (begun) {
         play_volumes_begin(&play);
         play_actions_begin(&play);
+        play_sites_begin(&play);
     }
     for (size_t i = 0; begun && i < scenario->step_count; i++) {
         if (!play_step(&play, i))

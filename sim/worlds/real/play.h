@@ -5,6 +5,7 @@
  *   play_volumes.c    operations on volumes, in a queue and a worker for each volume
  *   play_processes.c  who is who, and how they end
  *   play_actions.c    what the scenario does at lines of the trace
+ *   play_sites.c      each system call of quiesce's: recorded, and made to go wrong
  *
  * One thread does all of it but the workers' system calls. Whatever happens becomes a line of the trace (play_tell);
  * a call at the gate is answered when nothing holds it any more (struct held). */
@@ -35,6 +36,7 @@ struct held {
     pid_t process; /* thread group */
     int holds;
     void (*go_on)(struct play *play, struct held *held); /* answers and frees it, or takes hold of it anew */
+    int error;        /* of a fault: an operation on a volume fails with it; 0 */
     struct operation *operation; /* of a call that is one on a volume */
 };
 
@@ -85,6 +87,7 @@ struct play {
     bool looked_for_leftovers;      /* since the last thaw */
     struct due_action *due_actions; /* play_actions.c */
     int *matches;                   /* lines so far that matched each action */
+    struct play_sites *sites;       /* play_sites.c; NULL: nobody looks at every call */
 };
 
 int64_t play_now_us(void);
@@ -102,10 +105,12 @@ void play_real(const struct scenario *scenario, const struct world_settings *set
 
 /* ---- play_calls.c ----------------------------------------------------------------------------------------------- */
 
-/* The calls to be gated. Returns how many; `calls` has room for GATE_CALLS_MAX. */
-size_t play_gated_calls(bool fake, int *calls);
+/* The calls to be gated; `calls` has room for GATE_CALLS_MAX and is the filter's. */
+struct gate_filter play_gated_calls(const struct play *play, int *calls);
 /* Takes a call that waits at the listener, and does about it what is to be done. */
 void play_take_call(struct play *play, int listener);
+/* Does about a call what its meaning asks for. `error`: what it is to fail with, if it is an operation on a volume. */
+void play_pass_call(struct play *play, int listener, const struct gate_call *call, int error);
 
 /* ---- play_mounts.c ---------------------------------------------------------------------------------------------- */
 
@@ -173,6 +178,8 @@ void play_process_exits(struct play *play, struct held *held, int status);
 void play_process_names_itself(struct play *play, struct held *held);
 /* Its pidfd says that it has ended. */
 void play_process_ended(struct play *play, struct play_process *process);
+/* Is the call one of quiesce's own, and by whom of it? */
+bool play_process_calls(const struct play *play, const struct gate_call *call, enum scenario_caller *by);
 /* Finds processes that scripts have left behind and nobody knows yet. `script`: of that one only; NULL: of all. */
 void play_find_leftovers(struct play *play, const struct play_process *script);
 /* Nobody waits for another quiesce's end any more. */
@@ -184,11 +191,23 @@ void play_processes_end(struct play *play);
 
 /* ---- play_actions.c --------------------------------------------------------------------------------------------- */
 
+/* Sends the signal, and tells. */
+void play_send(struct play *play, enum scenario_target target, int signal_number);
 void play_actions_begin(struct play *play);
 /* Carries out what the scenario does at this line. */
 void play_actions_match(struct play *play, const struct trace_event *event, struct held *held);
 void play_actions_turn(struct play *play); /* what is due by the clock */
 int64_t play_actions_due_us(const struct play *play);
 void play_actions_end(struct play *play);
+
+/* ---- play_sites.c ----------------------------------------------------------------------------------------------- */
+
+/* Makes play->sites if somebody wants every call of quiesce's. */
+void play_sites_begin(struct play *play);
+/* A call that waits at the gate. True: it goes wrong, and is seen to here; false: it is to be passed. */
+bool play_sites_take(struct play *play, int listener, const struct gate_call *call);
+void play_sites_turn(struct play *play); /* what is due by the clock */
+int64_t play_sites_due_us(const struct play *play);
+void play_sites_end(struct play *play);
 
 #endif

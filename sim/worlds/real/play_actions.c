@@ -48,24 +48,24 @@ static void stop_targets(struct play_process *const targets[TARGET_COUNT])
     }
 }
 
-static void send_signals(struct play *play, const struct scenario_action *action)
+void play_send(struct play *play, enum scenario_target target, int signal_number)
 {
     struct play_process *targets[TARGET_COUNT] = {NULL};
     bool sent[TARGET_COUNT] = {false};
     for (size_t i = 0; i < TARGET_COUNT; i++)
-        targets[i] = action->target & TARGETS[i].target ? play_process_of_role(play, TARGETS[i].role) : NULL;
-    if (action->signal == SIGKILL && action->target == SCENARIO_BOTH)
+        targets[i] = target & TARGETS[i].target ? play_process_of_role(play, TARGETS[i].role) : NULL;
+    if (signal_number == SIGKILL && target == SCENARIO_BOTH)
         stop_targets(targets);
     for (size_t i = 0; i < TARGET_COUNT; i++)
-        sent[i] = targets[i] && pidfd_send_signal(targets[i]->pidfd, action->signal, NULL, 0) == 0;
+        sent[i] = targets[i] && pidfd_send_signal(targets[i]->pidfd, signal_number, NULL, 0) == 0;
     for (size_t i = 0; i < TARGET_COUNT; i++) {
         if (sent[i] && action->signal == SIGKILL)
             targets[i]->killed = true;
         if (sent[i])
-            play_tell(play, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_SENT, .value = action->signal,
+            play_tell(play, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_SENT, .value = signal_number,
                                                  .target = TARGETS[i].role, .disk_writes = -1}, NULL);
-        else if (action->target & TARGETS[i].target)
-            play_note(play, "%s to %s: there is none", trace_signal_name(action->signal), TARGETS[i].name);
+        else if (target & TARGETS[i].target)
+            play_note(play, "%s to %s: there is none", trace_signal_name(signal_number), TARGETS[i].name);
     }
 }
 
@@ -113,7 +113,7 @@ static void carry_out(struct play *play, const struct scenario_action *action, s
     struct sandbox_volume *volume = action->volume ? sandbox_volume_at(&play->sandbox, action->volume) : NULL;
     char line[512];
     switch (action->kind) {
-    case SCENARIO_SEND: send_signals(play, action); break;
+    case SCENARIO_SEND: play_send(play, action->target, action->signal); break;
     case SCENARIO_OTHER_FREEZE: play_operate_as_other(play, held, volume, TRACE_FREEZE); break;
     case SCENARIO_OTHER_THAW: play_operate_as_other(play, held, volume, TRACE_THAW); break;
     case SCENARIO_OTHER_QUIESCE: start_other_quiesce(play, action, held); break;

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "gate_calls.h"
 #include "parts.h"
 #include "play.h"
 
@@ -72,6 +73,12 @@ static void on_exit_group(struct play *play, struct held *held)
 static bool gives_a_name(const struct gate_call *call)
 {
     return call->arguments[0] == PR_SET_NAME;
+}
+
+static bool freezes_or_thaws(const struct gate_call *call)
+{
+    unsigned request = (unsigned)call->arguments[1];
+    return request == (unsigned)FIFREEZE || request == (unsigned)FITHAW;
 }
 
 static void on_prctl(struct play *play, struct held *held)
@@ -179,34 +186,41 @@ static const struct gated {
     {SYS_prctl, false, gives_a_name, on_prctl},
     {SYS_syncfs, false, NULL, on_syncfs},
     {SYS_openat, true, play_opens_mounts, on_openat},
-    {SYS_ioctl, false, NULL, on_ioctl}, /* FIFREEZE and FITHAW: the gate's own */
+    {SYS_ioctl, false, freezes_or_thaws, on_ioctl}, /* the gate's own */
+    {-1, false, NULL, NULL},
 };
 
-size_t play_gated_calls(bool fake, int *calls)
+struct gate_filter play_gated_calls(const struct play *play, int *calls)
 {
+    if (play->sites)
+        return (struct gate_filter){.calls = calls, .count = gate_free_calls(calls), .all_others = true};
     size_t count = 0;
-    for (size_t i = 0; i < sizeof GATED / sizeof GATED[0]; i++) {
-        if (GATED[i].call != SYS_ioctl && (fake || !GATED[i].only_fake))
-            calls[count++] = GATED[i].call;
+    for (const struct gated *gated = GATED; gated->take; gated++) {
+        if (gated->call != SYS_ioctl && (play->sandbox.fake || !gated->only_fake))
+            calls[count++] = gated->call;
     }
-    return count;
+    return (struct gate_filter){.calls = calls, .count = count};
+}
+
+void play_pass_call(struct play *play, int listener, const struct gate_call *call, int error)
+{
+    const struct gated *gated = GATED;
+    while (gated->take && gated->call != call->call)
+        gated++;
+    if (!gated->take || (gated->only_fake && !play->sandbox.fake) || (gated->concerns && !gated->concerns(call))) {
+        gate_continue(listener, call);
+        return;
+    }
+    struct held *held = allocate(1, sizeof *held);
+    *held = (struct held){.call = *call, .listener = listener, .holds = 1, .go_on = let_continue, .error = error};
+    /* A thread that is the only one of its process has its number. */
+    held->process = play_process_find(play, call->pid) ? call->pid : gate_process(call);
+    gated->take(play, held);
 }
 
 void play_take_call(struct play *play, int listener)
 {
     struct gate_call call;
-    if (gate_next(listener, &call) != 0)
-        return;
-    const struct gated *gated = GATED;
-    while (gated->call != call.call)
-        gated++;
-    if (gated->concerns && !gated->concerns(&call)) {
-        gate_continue(listener, &call);
-        return;
-    }
-    struct held *held = allocate(1, sizeof *held);
-    *held = (struct held){.call = call, .listener = listener, .holds = 1, .go_on = let_continue};
-    /* A thread that is the only one of its process has its number. */
-    held->process = play_process_find(play, call.pid) ? call.pid : gate_process(&call);
-    gated->take(play, held);
+    if (gate_next(listener, &call) == 0 && !play_sites_take(play, listener, &call))
+        play_pass_call(play, listener, &call, 0);
 }

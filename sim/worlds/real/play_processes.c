@@ -253,6 +253,20 @@ enum trace_role play_caller_role(struct play *play, struct held *held)
     return ours ? process->role : TRACE_OTHER;
 }
 
+bool play_process_calls(const struct play *play, const struct gate_call *call, enum scenario_caller *by)
+{
+    if (!play->agent || !play->agent->start_told)
+        return false; /* what starts the agent is the harness's */
+    const struct play_process *process = play_process_find(play, call->pid);
+    pid_t pid = process ? call->pid : gate_process(call);
+    if (!process)
+        process = play_process_find(play, pid);
+    enum trace_role role = process ? process->role : TRACE_HARNESS;
+    *by = role == TRACE_AGENT ? SCENARIO_BY_AGENT : role == TRACE_GUARDIAN ? SCENARIO_BY_GUARDIAN : SCENARIO_BY_CHILD;
+    return role == TRACE_AGENT || role == TRACE_GUARDIAN ||
+           (role == TRACE_HARNESS && runs_quiesce(play, pid) && !is_of_others(play, pid));
+}
+
 /* ---- What is left behind ---------------------------------------------------------------------------------------- */
 
 /* Has the environment ("A=1\0B=2\0…") this variable, and with this value (NULL: any)? */

@@ -248,6 +248,8 @@ void play_operate(struct play *play, struct held *held, struct sandbox_volume *v
     held->go_on = go_ahead;
     if (role != TRACE_OTHER) {
         apply_faults(play, held->operation);
+        if (held->error)
+            held->operation->error = held->error;
         tell(play, held->operation, TRACE_BEGINS);
     }
     held_let_go(play, held);

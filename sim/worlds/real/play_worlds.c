@@ -16,7 +16,7 @@ static bool has_gate(void)
         return false;
     pid_t child = fork();
     if (child == 0)
-        _exit(gate_install(&(struct gate_filter){NULL, 0}, channel[1]) != 0);
+        _exit(gate_install(&(struct gate_filter){.calls = NULL}, channel[1]) != 0);
     int status = 1;
     bool ended = child > 0 && waitpid(child, &status, 0) == child;
     close(channel[0]);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -130,10 +131,18 @@ static bool place_descriptors(int out, int err, int keep)
     return close_range(keep >= 0 ? 4 : 3, ~0U, 0) == 0;
 }
 
+/* As most machines have it: who closes all that may be open, one by one, is not to be at it for seconds. */
+static void limit_descriptors(void)
+{
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 4096};
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int process_become(const struct sandbox *sandbox, int out, int err, int keep)
 {
     setsid();
     reset_signals();
+    limit_descriptors();
     umask(022);
     if (chroot(sandbox->root) != 0 || chdir("/") != 0 || !place_descriptors(out, err, keep))
         _exit(127);
@@ -243,15 +252,15 @@ static _Noreturn void run_command(const struct sandbox *sandbox, char *const *ar
     _exit(127);
 }
 
-pid_t sandbox_start(struct sandbox *sandbox, char *const *argv, bool root, int out, int err, const int *calls,
-                    size_t call_count, int *listener)
+pid_t sandbox_start(struct sandbox *sandbox, char *const *argv, bool root, int out, int err,
+                    const struct gate_filter *filter, int *listener)
 {
     int channel[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0)
         return -errno;
     pid_t pid = sandbox_fork(sandbox);
     if (pid == 0)
-        run_command(sandbox, argv, root, (int[]){out, err}, &(struct gate_filter){calls, call_count}, channel[1]);
+        run_command(sandbox, argv, root, (int[]){out, err}, filter, channel[1]);
     close(channel[1]);
     *listener = pid > 0 ? gate_receive_listener(channel[0]) : -1;
     close(channel[0]);

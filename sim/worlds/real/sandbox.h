@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "fakefs.h"
+#include "gate.h"
 #include "scenario.h"
 #include "world.h"
 
@@ -58,11 +59,11 @@ struct sandbox {
 bool sandbox_open(struct sandbox *sandbox, char *why, size_t why_size);
 
 /* Starts `argv` (argv[0] = path inside) in the sandbox, as root or nobody, its output into the descriptors, behind a
- * gate whose filter is `calls` (see gate.h). The listener comes back in `listener`; the process, a child of the player
+ * gate with that filter (gate.h). The listener comes back in `listener`; the process, a child of the player
  * to be waited for, in the return value as the player sees its number, or a negative errno. It may be waiting at the
  * gate already, with its execve. One thread at a time. */
-pid_t sandbox_start(struct sandbox *sandbox, char *const *argv, bool root, int out, int err, const int *calls,
-                    size_t call_count, int *listener);
+pid_t sandbox_start(struct sandbox *sandbox, char *const *argv, bool root, int out, int err,
+                    const struct gate_filter *filter, int *listener);
 
 /* The number that process `inside` of the scenario has outside; 0: there is no such process. */
 pid_t sandbox_pid(const struct sandbox *sandbox, pid_t inside);

@@ -1,0 +1,21 @@
+/* gate_calls.h: system calls by name, and what a waiting one is about. */
+#ifndef QUIESCE_SIM_GATE_CALLS_H
+#define QUIESCE_SIM_GATE_CALLS_H
+
+#include "gate.h"
+
+#define GATE_ABOUT_MAX 256
+
+/* The calls that are not worth a stop: they cannot fail, or nobody can act upon it when they do. To be let through by a
+ * filter for all others. Returns how many; `calls` has room for GATE_CALLS_MAX. */
+size_t gate_free_calls(int *calls);
+
+/* "openat"; NULL: calls.def does not have it. */
+const char *gate_call_name(int call);
+
+/* What a waiting call is about, as a pattern (fnmatch): a path, the path of an open file, a request … Paths are told as
+ * they are below `root`; what is another one in every run (process numbers, the ends of temporary names) is "*".
+ * `text` has room for GATE_ABOUT_MAX. "": nothing. */
+void gate_call_about(const struct gate_call *call, const char *root, char *text);
+
+#endif
