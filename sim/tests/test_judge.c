@@ -87,6 +87,7 @@ static void post(struct story *story)
 
 static void result(struct story *story, const char *consistency, int exit, const char *error)
 {
+    static char printed[] = "what came of it\n";
     char text[512];
     snprintf(text, sizeof text,
              "{\"consistency\":\"%s\",\"code\":\"%s\",\"errors\":[%s%s%s],"
@@ -94,6 +95,7 @@ static void result(struct story *story, const char *consistency, int exit, const
              "\"phases\":[{\"name\":\"pre\"},{\"name\":\"post\"}]}",
              consistency, error ? error : "Success", error ? "{\"code\":\"" : "", error ? error : "", error ? "\"}" : "");
     story->seen.result = cJSON_Parse(text);
+    story->seen.out = printed;
     story->seen.exit = exit;
     CU_ASSERT_PTR_NOT_NULL(story->seen.result);
 }
@@ -185,6 +187,54 @@ QZ_TEST(a_write_to_a_frozen_disk_is_found) // 2: no write reaches the disk of a 
     post(&story);
     result(&story, "application", 0, NULL);
     judged(&story, 2, "written while it was frozen");
+}
+
+QZ_TEST(a_run_that_says_nothing_is_found) // 3: who comes to its end by itself says what came of it.
+{
+    static const char *const AS_JSON[] = {"run", "--format", "json", "--", "snapshot", NULL};
+    char words[] = "not JSON", other[] = "{\"consistency\": \"crash\"}", loader[] = "error while loading shared libraries";
+    struct story story;
+    begin(&story); /* nothing was printed */
+    tell_good_run(&story);
+    story.seen.out = NULL;
+    judged(&story, 3, "no result was printed");
+
+    begin(&story); /* asked for JSON, it is none */
+    tell_good_run(&story);
+    story.step.argv = AS_JSON;
+    story.seen.out = words;
+    judged(&story, 3, "is none");
+
+    begin(&story); /* two results that differ */
+    tell_good_run(&story);
+    story.seen.out = other;
+    judged(&story, 3, "differ");
+
+    begin(&story); /* it failed, and does not say at what */
+    story.seen.exit = 70;
+    judged(&story, 3, "said nothing");
+    begin(&story);
+    story.seen.exit = 70;
+    story.seen.err = words;
+    judged(&story, 0, NULL);
+
+    begin(&story); /* an exit status that is none */
+    story.seen.exit = 127;
+    judged(&story, 3, "says nothing");
+    begin(&story); /* … but the loader's */
+    story.seen.exit = 127;
+    story.seen.err = loader;
+    judged(&story, 0, NULL);
+
+    begin(&story); /* dead, and nobody did it */
+    story.seen.exit = -1;
+    story.seen.signal = 11;
+    judged(&story, 3, "nobody sent");
+    begin(&story);
+    story.seen.exit = -1;
+    story.seen.signal = 9;
+    tell(&story, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_SENT, .value = 9, .target = TRACE_AGENT});
+    judged(&story, 0, NULL);
 }
 
 QZ_TEST(too_much_is_found_to_be_claimed) // 3: a snapshot before the freeze is worth less than one within it.

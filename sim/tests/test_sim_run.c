@@ -93,7 +93,7 @@ static void play(const struct scenario *scenario, const struct world_settings *s
     if (strcmp(name, "golden") == 0)
         note(&outcome->trace, getenv("GOLDEN") ? getenv("GOLDEN") : "as ever");
     outcome->steps[0].exit = strcmp(name, "fail") == 0 && !getenv("REPAIRED") ? 20 : 0;
-    outcome->steps[0].out = strdup("");
+    outcome->steps[0].out = strdup("what came of it\n");
     outcome->steps[0].err = strdup("quiesce: a line of its log\n");
     trace_add(&outcome->trace,
               &(struct trace_event){.what = TRACE_EXITS, .ordinal = 1, .value = outcome->steps[0].exit});

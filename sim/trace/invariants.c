@@ -95,7 +95,7 @@ struct hold {
     size_t since; /* the event */
 };
 
-static int64_t hold_limit_us(const struct scenario_step *step)
+int64_t judge_hold_limit_us(const struct scenario_step *step)
 {
     const char *limit = claim_option(step, "--hold-limit");
     const char *hold = claim_option(step, "--hold");
@@ -131,7 +131,7 @@ static void judge_thaw(struct judging *judging, const struct hold *hold, size_t 
     bool stays_open = step->argc > 0 && strcmp(step->argv[0], "begin") == 0;
     if (hold->owner != OURS || (begun != event->step && !stays_open))
         return;
-    int64_t limit_us = hold_limit_us(step);
+    int64_t limit_us = judge_hold_limit_us(step);
     int64_t held_us = event->at_us - at(judging, hold->since)->at_us;
     char expected[64];
     char seen[64];
@@ -386,5 +386,6 @@ void judge_invariants(const struct scenario *scenario, const struct outcome *out
         judge_volume(&judging, &scenario->volumes[i]);
     for (size_t i = 0; i < outcome->step_count; i++)
         judge_claim(&judging, i);
+    judge_results(scenario, outcome, findings);
     judge_scripts(&judging);
 }

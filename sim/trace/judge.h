@@ -22,6 +22,12 @@ struct findings {
 
 /* Recomputes the seven invariants from the trace, whatever the scenario expects. */
 void judge_invariants(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings);
+/* Part of them: what a command says of itself when it comes to its end. */
+void judge_results(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings);
+/* How long the step may hold a freeze. */
+int64_t judge_hold_limit_us(const struct scenario_step *step);
+/* Is it one of the commands that have a result? */
+bool judge_is_reporting(const struct scenario_step *step);
 void judge_expectations(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings);
 /* Two worlds played the same scenario: code, consistency, exit status and order of phases must agree. */
 void judge_agreement(const char *name_a, const struct outcome *a, const char *name_b, const struct outcome *b,
