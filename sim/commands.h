@@ -14,6 +14,7 @@ int command_actor(int argc, char **argv); /* FILE [ARG…]: plays a script of a 
 
 int command_run(int argc, char **argv);
 int command_crash(int argc, char **argv); /* plays those with recorded disks, and measures crash images */
+int command_explore(int argc, char **argv); /* every system call of quiesce's goes wrong in every way */
 int command_fakefs(int argc, char **argv); /* serves a fake filesystem */
 int command_explain(int argc, char **argv);
 int command_new(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct command {
     const char *does;                  /* NULL: not for people */
 } COMMANDS[] = {
     {"run", command_run, "plays scenarios, and tells what came of them"},
+    {"explore", command_explore, "fails every system call of quiesce's in every way, and kills it at each"},
     {"actor", command_actor, NULL},
     {"crash", command_crash, "what snapshots and crashes leave of recorded disks, measured"},
     {"explain", command_explain, "what a scenario sets up, does and expects, in plain words"},

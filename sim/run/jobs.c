@@ -189,6 +189,13 @@ static void add_timeout(struct jobs *jobs, struct report_case *it)
     it->verdict = VERDICT_FAILED;
 }
 
+static void tell_done(struct jobs *jobs, size_t index)
+{
+    jobs_tell_done(jobs, &jobs->running->report.cases[index]);
+    if (jobs->running->done)
+        jobs->running->done(jobs->running, index);
+}
+
 /* A case that came to its end, whatever that was. */
 static void finish_case(struct jobs *jobs, struct seat *seat, size_t index)
 {
@@ -200,7 +207,7 @@ static void finish_case(struct jobs *jobs, struct seat *seat, size_t index)
     if (seat->timed_out)
         add_timeout(jobs, it);
     add_noise(seat, it);
-    jobs_tell_done(jobs, it);
+    tell_done(jobs, index);
 }
 
 /* The case at which the player ended before its time. */
@@ -219,7 +226,7 @@ static void finish_lost_case(struct jobs *jobs, struct seat *seat, size_t index,
         findings_add(&it->findings, 0, SIZE_MAX, "it comes to its end", "it ended", "the player ended with status %d",
                      WEXITSTATUS(status));
     add_noise(seat, it);
-    jobs_tell_done(jobs, it);
+    tell_done(jobs, index);
 }
 
 static void forget_case(struct report_case *it)
@@ -313,6 +320,8 @@ static void take_signal(struct jobs *jobs)
 static bool fill_seats(struct jobs *jobs)
 {
     bool any = false;
+    if (jobs->running->until_us > 0 && now_us() >= jobs->running->until_us)
+        jobs->slice_count = 0;
     for (int i = 0; i < jobs->seat_count; i++) {
         if (jobs->seats[i].pid == 0 && jobs->slice_count > 0)
             start_player(jobs, &jobs->seats[i]);

@@ -38,7 +38,9 @@ enum verdict player_play(const struct running *running, struct report_case *it, 
 {
     const struct places *places = &running->places;
     char work[PATH_MAX + 32];
+    char calls[PATH_MAX + 48];
     snprintf(work, sizeof work, "%s/%zu", places->work, index);
+    snprintf(calls, sizeof calls, "%s.calls", work);
     struct world_settings settings = {
         .seed = running->report.seed,
         .quiesce = places->quiesce[0] ? places->quiesce : NULL,
@@ -46,6 +48,7 @@ enum verdict player_play(const struct running *running, struct report_case *it, 
         .ledger = places->ledger[0] ? places->ledger : NULL,
         .cache = places->cache,
         .work = work,
+        .calls = running->records ? calls : NULL,
         .keep = running->options.keep,
         .crash_images = running->options.crash_images,
     };
@@ -54,6 +57,8 @@ enum verdict player_play(const struct running *running, struct report_case *it, 
         it->why = must(strdup(it->outcome.broken));
         return VERDICT_BROKEN;
     }
+    if (running->judge)
+        return running->judge(it);
     judge(running, it);
     return it->findings.count > 0 ? VERDICT_FAILED : VERDICT_PASSED;
 }

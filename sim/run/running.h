@@ -24,12 +24,20 @@ struct places {
     pid_t rescuer;          /* sweep.h; 0: nothing that it could have to remove */
 };
 
+/* Somebody else's rule for a case that was played; in the player's process. */
+typedef enum verdict running_judge(struct report_case *it);
+
 struct running {
     const struct world *const *known; /* ended by NULL */
     struct options options;
     struct scenario_set set;
     struct report report;
     struct places places;
+    bool records;          /* each case's system calls are written down in places.work/INDEX.calls */
+    running_judge *judge;  /* NULL: invariants, expectations, golden traces */
+    void (*done)(struct running *running, size_t index); /* a case has come to its end; NULL */
+    void *owner;           /* of whoever asked for that */
+    int64_t until_us;      /* now_us() after which no further case begins; 0: never */
 };
 
 /* All that returns an exit status: EXIT_PASSED is to go on; else the reason has been printed. */
