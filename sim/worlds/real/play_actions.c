@@ -59,7 +59,7 @@ void play_send(struct play *play, enum scenario_target target, int signal_number
     for (size_t i = 0; i < TARGET_COUNT; i++)
         sent[i] = targets[i] && pidfd_send_signal(targets[i]->pidfd, signal_number, NULL, 0) == 0;
     for (size_t i = 0; i < TARGET_COUNT; i++) {
-        if (sent[i] && action->signal == SIGKILL)
+        if (sent[i] && signal_number == SIGKILL)
             targets[i]->killed = true;
         if (sent[i])
             play_tell(play, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_SENT, .value = signal_number,
