@@ -58,6 +58,9 @@ _quiesce()
     --format)
         _quiesce_offer < <(printf '%s\n' human json)
         ;;
+    --expedite)
+        _quiesce_offer < <(printf '%s\n' auto always never)
+        ;;
     --hold | --hold-limit | --freeze-timeout | --attempts | --attempt-delay) ;;
     *)
         if [[ $command == errors && $cur != -* ]]; then

@@ -127,6 +127,8 @@ struct qz_linux {
     int volume_capacity;
     struct qz_linux_workers *workers; /* NULL: not armed */
 
+    int rcu; /* /sys/kernel/rcu_expedited; -1: not opened (yet) */
+
     struct qz_linux_peer peer;
     unsigned pairings_used;
     int starter; /* in the background: a socket to the process that was started; -1: it was let go, or we are it */
@@ -281,6 +283,12 @@ int qz_linux_journal_write(struct qz_os *os, const char *text, size_t size);
 ssize_t qz_linux_journal_read(struct qz_os *os, char *buffer, size_t capacity);
 const char *qz_linux_state_directory(struct qz_os *os);
 const char *qz_linux_boot_id(struct qz_os *os);
+
+/* ---- linux_rcu.c ---- */
+
+int qz_linux_rcu_get(struct qz_os *os, int *value);
+int qz_linux_rcu_set(struct qz_os *os, int value);
+const char *qz_linux_rcu_spared(struct qz_os *os);
 
 /* ---- linux_output.c ---- */
 

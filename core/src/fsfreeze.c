@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "expedite.h"
+
 #define RETRY_US 5000 /* between looks at a freeze that a lost peer has under way */
 #define LAST_THAW_US QZ_US_PER_S /* what the last thaw of such a freeze is given before we give up */
 
@@ -119,6 +121,7 @@ static void begin_thawing(struct qz_freezer *freezer, enum qz_hold_cause cause)
     int none = QZ_CAUSE_NONE;
     atomic_compare_exchange_strong(&hold->cause, &none, (int)cause);
     int64_t now_us = freezer->os->ops->now_us(freezer->os);
+    qz_expedite_end(freezer, now_us);
     hold->thaw_begin_us = now_us;
     hold->phase = QZ_HOLD_THAWING;
     freezer->give_up_us = now_us + QZ_THAW_WAIT_US;
@@ -221,8 +224,10 @@ static void advance_syncing(struct qz_freezer *freezer, int64_t now_us)
         flush(freezer, now_us);
     } else {
         hold->hold_deadline_us = now_us + hold->hold_limit_us;
-        if (move(hold, QZ_HOLD_SYNCING, QZ_HOLD_FREEZING))
-            freeze_level(freezer, 0);
+        if (!move(hold, QZ_HOLD_SYNCING, QZ_HOLD_FREEZING))
+            return;
+        qz_expedite_begin(freezer, now_us);
+        freeze_level(freezer, 0);
     }
 }
 
@@ -236,10 +241,12 @@ static void advance_freezing(struct qz_freezer *freezer, int64_t now_us)
     } else if (now_us >= hold->hold_deadline_us) {
         qz_freezer_thaw(freezer, QZ_CAUSE_LIMIT);
     } else if (!level_in_state(hold, freezer->level, QZ_HOLD_FREEZING_NOW)) {
-        if (freezer->level + 1 < hold->levels)
+        if (freezer->level + 1 < hold->levels) {
             freeze_level(freezer, freezer->level + 1);
-        else
+        } else {
+            qz_expedite_end(freezer, now_us);
             move(hold, QZ_HOLD_FREEZING, QZ_HOLD_HELD);
+        }
     }
 }
 
@@ -299,6 +306,8 @@ void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)
 {
     if (!drives(freezer))
         return;
+    if (now_us >= freezer->hold->expedite_until_us)
+        qz_expedite_end(freezer, now_us);
     switch ((enum qz_hold_phase)freezer->hold->phase) {
     case QZ_HOLD_SYNCING:
         advance_syncing(freezer, now_us);
@@ -332,11 +341,10 @@ static int64_t thawing_deadline(const struct qz_freezer *freezer)
     return awaited ? sooner(freeze_awaited_until(freezer->hold), freezer->give_up_us) : freezer->give_up_us;
 }
 
-int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
+/* When the phase comes to its end, if nothing else happens. */
+static int64_t phase_deadline(const struct qz_freezer *freezer)
 {
     const struct qz_hold *hold = freezer->hold;
-    if (!drives(freezer))
-        return QZ_NEVER;
     switch ((enum qz_hold_phase)hold->phase) {
     case QZ_HOLD_SYNCING:
         return hold->freeze_deadline_us;
@@ -351,6 +359,13 @@ int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
         break;
     }
     return QZ_NEVER;
+}
+
+int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
+{
+    if (!drives(freezer))
+        return QZ_NEVER;
+    return sooner(phase_deadline(freezer), freezer->hold->expedite_until_us);
 }
 
 bool qz_freezer_settled(const struct qz_freezer *freezer)

@@ -78,6 +78,9 @@ struct qz_hold {
     int levels; /* orders are 0…levels-1 */
     int64_t freeze_timeout_us;
     int64_t hold_limit_us;
+    bool expedite; /* the freeze is to be expedited (expedite.h) … */
+    atomic_bool expedited; /* … and was, for some time … */
+    _Atomic int64_t expedite_until_us; /* … and may be still, until then at the latest; QZ_NEVER: it is not */
     _Atomic int64_t freeze_deadline_us;
     _Atomic int64_t hold_deadline_us; /* QZ_NEVER before the first FIFREEZE */
     _Atomic int64_t thaw_begin_us;    /* when THAWING was begun; QZ_NEVER before */

@@ -20,6 +20,7 @@ void qz_hold_init(struct qz_hold *hold, const char *run_id, const struct qz_volu
     hold->freeze_deadline_us = QZ_NEVER;
     hold->hold_deadline_us = QZ_NEVER;
     hold->thaw_begin_us = QZ_NEVER;
+    hold->expedite_until_us = QZ_NEVER;
     for (size_t i = 0; i < count; i++) {
         hold->volumes[i].order = volumes[i].order;
         if (volumes[i].order >= hold->levels)

@@ -131,6 +131,19 @@ static enum qz_parse set_format(struct parser *parser, const char *value)
     return QZ_PARSE_GO;
 }
 
+static enum qz_parse set_expedite(struct parser *parser, const char *value)
+{
+    static const char *const modes[] = {
+        [QZ_EXPEDITE_AUTO] = "auto", [QZ_EXPEDITE_ALWAYS] = "always", [QZ_EXPEDITE_NEVER] = "never"};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(value, modes[i]) != 0)
+            continue;
+        parser->line->options.expedite = (enum qz_expedite)i;
+        return QZ_PARSE_GO;
+    }
+    return wrong_value(parser, QZ_OPTION_EXPEDITE, value, "auto, always, never");
+}
+
 static enum qz_parse set_option(struct parser *parser, enum qz_option_id option, const char *value)
 {
     struct qz_command_line *line = parser->line;
@@ -146,6 +159,8 @@ static enum qz_parse set_option(struct parser *parser, enum qz_option_id option,
         return set_seconds(parser, option, value, true, &options->attempt_delay_us);
     case QZ_OPTION_ATTEMPTS:
         return set_attempts(parser, value);
+    case QZ_OPTION_EXPEDITE:
+        return set_expedite(parser, value);
     case QZ_OPTION_CONFIG:
         return set_path(parser, option, value, &options->config_path);
     case QZ_OPTION_PLUGIN_HOST:

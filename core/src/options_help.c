@@ -38,6 +38,9 @@ const struct qz_option_row qz_option_rows[QZ_OPTION_COUNT] = {
     [QZ_OPTION_HOLD_LIMIT] =
         {"hold-limit", "SECONDS", false, SESSION,
          "nothing stays frozen longer (60, or --hold + 10)"},
+    [QZ_OPTION_EXPEDITE] =
+        {"expedite", "WHEN", false, SESSION,
+         "set rcu_expedited: auto, always or never (auto)"},
     [QZ_OPTION_ATTEMPTS] =
         {"attempts", "N", false, WHOLE,
          "try so often for a usable backup, at most 100 (1)"},
@@ -67,9 +70,8 @@ const struct qz_command_row qz_command_rows[QZ_COMMAND_COUNT] = {
     [QZ_COMMAND_RUN] =
         {"run", "run [options] -- COMMAND ARG...\nrun [options] --hold SECONDS",
          "Pre-scripts, freeze, snapshot (COMMAND), thaw, post-scripts, report.",
-         "Examples:\n"
-         "  quiesce run -- lvcreate --snapshot --size 2G --name nightly vg/data\n"
-         "  quiesce run --volume /srv --hold 2.5 --format json\n"
+         "Example:\n"
+         "  quiesce run --volume /srv -- lvcreate -s -L 2G -n nightly vg/srv\n"
          "Exit status: 0 application-, 10 file-system-, 11 crash-consistent, 20 no backup\n"},
     [QZ_COMMAND_BEGIN] =
         {"begin", "begin [options]", "Pre-scripts and freeze; then somebody else's snapshot, until `end`.",

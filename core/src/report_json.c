@@ -156,6 +156,7 @@ static void add_freeze(struct qz_text *text, const struct qz_result *result)
         qz_json_end_object(text);
     }
     qz_json_end_array(text);
+    qz_json_bool(text, "expedited", result->expedited);
     add_number_if(text, "cut_us", result->cut_us > 0, result->cut_us);
     qz_json_end_object(text);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "expedite.h"
 #include "quiesce/session.h"
 #include "session_state.h"
 
@@ -319,6 +320,7 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
         qz_journal_clear(os); /* while there is a guardian: killed after it has gone, we would leave a journal */
     }
     qz_guard_end(&session.guard);
+    qz_expedite_restore(os); /* it may have been killed as it expedited a freeze that was given up before */
     return end;
 }
 
@@ -350,6 +352,7 @@ bool qz_session_recover(struct qz_os *os, struct qz_warning_list *warnings, stru
     struct qz_journal journal;
     struct qz_error error;
     int found = qz_journal_read(os, &journal, &error);
+    qz_expedite_restore(os); /* whatever the journal says: with the lock, the mark is that of a dead one */
     if (found < 0)
         qz_warning_list_add(warnings, NULL, 0, 0, "%s", error.message);
     if (found <= 0)
@@ -428,6 +431,8 @@ enum qz_exit qz_session_check(struct qz_os *os, const struct qz_options *options
         return QZ_EXIT_SOFTWARE;
     }
     bool sound = qz_session_choose_volumes(&session, false, NULL);
+    if (result->freeze_enabled)
+        result->expedited = qz_session_plan_expedite(&session);
     if (result->freeze_enabled)
         session.facts.freeze = sound ? QZ_FREEZE_HELD : QZ_FREEZE_FAILED;
     session.facts.snapshot = qz_verdict_may_snapshot(&session.facts) ? QZ_SNAPSHOT_TAKEN : QZ_SNAPSHOT_NOT_TAKEN;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "expedite.h"
 #include "volumes.h"
 
 /* ---- Journal ---------------------------------------------------------------------------------------------------- */
@@ -99,6 +100,15 @@ bool qz_session_choose_volumes(struct qz_session *session, bool open, const char
 
 /* ---- Freeze and thaw -------------------------------------------------------------------------------------------- */
 
+bool qz_session_plan_expedite(struct qz_session *session)
+{
+    char why[QZ_DETAIL_SIZE];
+    bool planned = qz_expedite_plan(session->os, session->options->expedite, why);
+    if (!planned && session->options->expedite == QZ_EXPEDITE_ALWAYS)
+        qz_warning_list_add(&session->result->warnings, NULL, 0, 0, "the freeze cannot be expedited: %s", why);
+    return planned;
+}
+
 static bool prepare_hold(struct qz_session *session)
 {
     struct qz_guard *guard = &session->guard;
@@ -108,6 +118,7 @@ static bool prepare_hold(struct qz_session *session)
         return false;
     qz_hold_init(guard->hold, session->result->run_id, session->result->volumes, count,
                  session->options->freeze_timeout_us, session->options->hold_limit_us);
+    guard->hold->expedite = qz_session_plan_expedite(session);
     return true;
 }
 
@@ -181,6 +192,17 @@ void qz_session_thaw(struct qz_session *session)
     qz_session_phase_end(session);
 }
 
+/* The last try to put it back, if all others have failed. */
+static void settle_expedite(struct qz_session *session)
+{
+    struct qz_result *result = session->result;
+    result->expedited = session->guard.hold->expedited;
+    int failed = session->guard.hold->expedite ? qz_expedite_restore(session->os) : 0;
+    if (failed)
+        qz_warning_list_add(&result->warnings, NULL, 0, 0,
+                            "/sys/kernel/rcu_expedited could not be put back (%s); write 0 to it", strerror(failed));
+}
+
 void qz_session_end_hold(struct qz_session *session)
 {
     struct qz_guard *guard = &session->guard;
@@ -189,6 +211,7 @@ void qz_session_end_hold(struct qz_session *session)
         return;
     }
     collect(session);
+    settle_expedite(session);
     session->os->hush = session->facts.thaw_failed; /* a log on a volume that stays frozen would hang us */
     session->os->ops->volumes_close(session->os);
     session->last_hold = guard->hold;

@@ -89,6 +89,9 @@ bool qz_session_left_alive(const struct qz_session *session);
  * NULL): where a TMPDIR may be made, static, or NULL. */
 bool qz_session_choose_volumes(struct qz_session *session, bool open, const char **tmp_parent);
 
+/* Will the freeze be expedited? Adds a warning if that was asked for and cannot be done. */
+bool qz_session_plan_expedite(struct qz_session *session);
+
 /* Arms everything and freezes. On false nothing of ours is frozen, as far as could be waited for. */
 bool qz_session_freeze(struct qz_session *session);
 void qz_session_thaw(struct qz_session *session);

@@ -88,6 +88,7 @@ QZ_TEST(defaults_are_filled_in) // What is not given has the contract's default.
     CHECK_INT(options->hold_us, 0);
     CHECK_INT(options->attempts, 1);
     CHECK_INT(options->attempt_delay_us, 5000000);
+    CHECK_INT(options->expedite, QZ_EXPEDITE_AUTO);
     CU_ASSERT_TRUE(options->scripts);
     CHECK_INT(words.line.format, QZ_FORMAT_HUMAN);
     CU_ASSERT_PTR_NULL(words.line.report_path);
@@ -102,7 +103,7 @@ QZ_TEST(every_option_is_taken) // Each option's value arrives where it belongs.
 {
     struct words words;
     CHECK_INT(parse(&words, "quiesce freeze --config /c --plugin-host=/p --hold 2.5 --hold-limit 20 --freeze-timeout "
-                            "0.25 --attempts 100 --attempt-delay 0 --format json"),
+                            "0.25 --attempts 100 --attempt-delay 0 --expedite never --format json"),
               QZ_PARSE_GO);
     const struct qz_options *options = &words.line.options;
     CHECK_STRING(options->config_path, "/c");
@@ -112,6 +113,7 @@ QZ_TEST(every_option_is_taken) // Each option's value arrives where it belongs.
     CHECK_INT(options->freeze_timeout_us, 250000);
     CHECK_INT(options->attempts, 100);
     CHECK_INT(options->attempt_delay_us, 0);
+    CHECK_INT(options->expedite, QZ_EXPEDITE_NEVER);
     CHECK_INT(words.line.format, QZ_FORMAT_JSON);
     CU_ASSERT_FALSE(options->scripts);
     CU_ASSERT_PTR_NULL(options->snapshot_argv);
@@ -233,6 +235,7 @@ QZ_TEST(values_are_not_forgotten) // An option without its value, or with one it
     check_wrong("quiesce check --config ''", "check: --config: needs a value: FILE");
     check_wrong("quiesce check --help=run", "check: --help: takes no value");
     check_wrong("quiesce check --format xml", "check: --format: found \"xml\", allowed: human, json");
+    check_wrong("quiesce check --expedite yes", "check: --expedite: found \"yes\", allowed: auto, always, never");
 }
 
 QZ_TEST(the_nearest_word_is_named) // A misspelt command or option is answered with the one that was probably meant.
@@ -327,7 +330,7 @@ QZ_TEST(examples_in_the_help_are_right) // Every example that a help text gives 
             qz_options_free(&words.line);
         }
     }
-    CHECK_INT(examples, 15);
+    CHECK_INT(examples, 14);
 }
 
 QZ_TEST(errors_are_listed) // `quiesce errors` gives every row of the table, with meaning and remedy.

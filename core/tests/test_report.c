@@ -85,6 +85,7 @@ static struct qz_result good_result(const char *command)
                                .freeze_enabled = true,
                                .window_us = 55300,
                                .cut_us = 145600,
+                               .expedited = true,
                                .snapshot_argv = snapshot_argv};
     result.scripts = calloc(2, sizeof *result.scripts);
     add_script(&result, QZ_PHASE_PRE, PRE);
@@ -181,7 +182,7 @@ QZ_TEST(json_has_the_shape_of_the_contract) // Every object has the contract's k
     check_keys(&json, "warnings.0", "message path line column");
     check_keys(&json, "scripts.0", "plugin role path attempts");
     check_keys(&json, "scripts.0.attempts.0", "outcome exit_code signal duration_us stdout_tail stderr_tail");
-    check_keys(&json, "freeze", "enabled window_us volumes cut_us");
+    check_keys(&json, "freeze", "enabled window_us volumes expedited cut_us");
     check_keys(&json, "freeze.volumes.0", "mount device fstype uuid decision reason order presync_us freeze_us"
                                           " frozen_us thaw_us outcome");
     check_keys(&json, "snapshot", "command outcome exit_code");
@@ -212,6 +213,7 @@ QZ_TEST(json_tells_what_happened) // The values are those of the result, in the 
     check_value(&json, "freeze.volumes.1.frozen_us", "31200");
     check_value(&json, "freeze.volumes.1.presync_rounds", "2");
     check_value(&json, "freeze.volumes.2.decision", "\"skip\"");
+    check_value(&json, "freeze.expedited", "true");
     check_value(&json, "freeze.cut_us", "145600");
     check_value(&json, "snapshot.command", "\"snap --name 'it'\\\\''s mine'\"");
     check_value(&json, "snapshot.outcome", "\"taken\"");

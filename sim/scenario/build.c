@@ -237,6 +237,7 @@ static void make_lists(struct builder *builder)
     scenario->timeout_us = given->timeout_us;
     scenario->other_has_lock = given->other_has_lock;
     scenario->journal = given->journal;
+    scenario->rcu_expedited = given->rcu_expedited;
     scenario->snapshot_count = given->snapshot_count;
     scenario->snapshots = build_attempts(builder, given->snapshots, &scenario->snapshot_count);
     scenario->workloads = given->workloads;

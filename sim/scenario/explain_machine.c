@@ -228,6 +228,8 @@ void explain_machine(FILE *out, const struct scenario *scenario)
     explain_begin(&explainer, "Given");
     if (scenario->journal)
         explain_line(&explainer, "a journal lies in /run/quiesce: %s", scenario->journal);
+    if (scenario->rcu_expedited != 0)
+        explain_line(&explainer, "/sys/kernel/rcu_expedited is %d", scenario->rcu_expedited);
     if (scenario->other_has_lock)
         explain_line(&explainer, "another quiesce is at work all the time");
     explain_begin(&explainer, "Writers");

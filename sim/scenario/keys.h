@@ -138,6 +138,7 @@ struct given {
     int64_t timeout_us;
     bool other_has_lock;
     const char *journal;
+    int rcu_expedited;
     const struct scenario_volume *volumes; /* NULL: the usual one */
     size_t volume_count;
     struct given_plugin plugin; /* of a scenario with one */

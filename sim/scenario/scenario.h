@@ -251,6 +251,7 @@ struct scenario {
     int64_t timeout_us;      /* of the whole, in real time */
     bool other_has_lock;     /* another quiesce runs all the time */
     const char *journal;     /* what lies in /run/quiesce at the start; NULL: nothing. "${boot_id}" is the real one */
+    int rcu_expedited;       /* what /sys/kernel/rcu_expedited says before, and must say after it all */
     const struct scenario_volume *volumes;
     size_t volume_count;
     const struct scenario_plugin *plugins;

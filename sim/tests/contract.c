@@ -845,3 +845,39 @@ QZ_TEST_WITH_VOLUME(a_guardian_thaws_what_the_agent_froze) // it has the open vo
     os->ops->dismiss(os);
     os->ops->volumes_close(os);
 }
+
+static void set_rcu_to_9(struct qz_os *os, void *argument)
+{
+    struct shared *shared = argument;
+    int value = 0;
+    struct qz_event event;
+    shared->error = os->ops->rcu_set(os, 9); /* the agent has opened it */
+    shared->seen = os->ops->rcu_get(os, &value) == 0 ? value : -1;
+    os->ops->tell_peer(os, 1);
+    await(os, QZ_EVENT_DISMISSED, &event);
+}
+
+QZ_TEST_WITH_VOLUME(the_rcu_number_is_what_was_set_last) // any number, by us, by others, by a guardian
+{
+    struct qz_os *os = contract->os;
+    struct shared *shared = os->ops->share(os, sizeof *shared);
+    struct qz_event event = {0};
+    int value = -1;
+    (void)mount_point;
+    CHECK_INT(os->ops->rcu_get(os, &value), 0);
+    CHECK_INT(value, 0);
+    CHECK_INT(os->ops->rcu_set(os, 71563), 0);
+    CHECK_INT(os->ops->rcu_get(os, &value), 0);
+    CHECK_INT(value, 71563);
+    contract_others_rcu(contract, 5);
+    CHECK_INT(os->ops->rcu_get(os, &value), 0);
+    CHECK_INT(value, 5);
+    CHECK_INT(os->ops->guard(os, set_rcu_to_9, shared), 0);
+    CU_ASSERT_TRUE(await(os, QZ_EVENT_MESSAGE, &event));
+    CHECK_INT(shared->error, 0);
+    CHECK_INT(shared->seen, 9);
+    CHECK_INT(os->ops->rcu_get(os, &value), 0);
+    CHECK_INT(value, 9);
+    CHECK_INT(os->ops->rcu_set(os, 0), 0);
+    os->ops->dismiss(os);
+}

@@ -241,6 +241,8 @@ static const char *recover(struct run *run, enum oracle_recovery recovery)
         return "the next run did not come to a backup as good as any";
     if (frozen_by_us(run) > 0)
         return "the recovery left a volume frozen";
+    if (virtual_rcu(run->world) != 0)
+        return "the recovery left rcu_expedited set";
     return *virtual_journal(run->world) ? "the recovery left a journal" : NULL;
 }
 
@@ -258,6 +260,8 @@ static const char *judge_end(struct run *run, const struct digest *digest, const
     bool both_killed = (digest->guardian_killed && digest->agent_killed) || digest->abandoned;
     if (frozen_by_us(run) > 0 && !both_killed && !terms->thaw_fails && !(digest->left && all_stopped(digest)))
         return "a volume is left frozen";
+    if (virtual_rcu(run->world) != 0 && !both_killed && !(digest->left && all_stopped(digest)))
+        return "rcu_expedited is not what it was";
     if (digest->pre_started && !digest->post_tried && !both_killed && !digest->left && !digest->unguarded)
         return "a pre-script was started, and no post-script";
     if (virtual_alive(run->world) > 0 && !both_killed && !digest->left && !terms->may_leave)

@@ -92,6 +92,12 @@ void contract_others_lock(struct contract *contract)
     virtual_lock_by_other(world, QZ_NEVER);
 }
 
+void contract_others_rcu(struct contract *contract, int value)
+{
+    (void)contract;
+    virtual_set_rcu(world, value);
+}
+
 /* What somebody else does takes effect in the next wait. */
 static void let_happen(struct contract *contract)
 {

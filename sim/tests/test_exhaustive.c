@@ -103,6 +103,8 @@ static const int *plausible_errors(const struct operation *operation)
         {VIRTUAL_OP_VOLUMES_ARM, {EAGAIN, ENOMEM}},
         {VIRTUAL_OP_SHARE, {ENOMEM}},
         {VIRTUAL_OP_GUARD, {EAGAIN, ENOMEM}},
+        {VIRTUAL_OP_RCU_GET, {ENOENT, EACCES}},
+        {VIRTUAL_OP_RCU_SET, {EACCES, EIO}},
         {VIRTUAL_OP_PRINT, {ENOSPC, EPIPE}},
     };
     static const int of_volume[][ERRORS_MAX] = {[QZ_VOLUME_SYNC] = {EIO, ENOSPC},

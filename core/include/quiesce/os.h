@@ -245,6 +245,15 @@ struct qz_os_ops {
      * which leads nowhere from now on. Never blocks, allocates nothing. False: that process is gone, or was let go. */
     bool (*release)(struct qz_os *os, int byte);
 
+    /* -- the kernel's RCU grace periods, of the whole machine: short, while a number that is not 0 is set -- */
+    /* The number. Its place is opened the first time, and stays so, in a guardian that is forked later, too. Allocates
+     * nothing. */
+    int (*rcu_get)(struct qz_os *os, int *value);
+    /* Sets it, after rcu_get has succeeded. Allocates nothing. */
+    int (*rcu_set)(struct qz_os *os, int value);
+    /* Why it had better be left alone on this machine, static; NULL: nothing speaks against it. */
+    const char *(*rcu_spared)(struct qz_os *os);
+
     /* -- output -- */
     /* Writes whole lines. The log is never waited for longer than a moment: what it cannot take is dropped. */
     void (*print)(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);

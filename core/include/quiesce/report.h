@@ -128,6 +128,7 @@ struct qz_result {
     bool freeze_enabled;
     int64_t window_us; /* first FIFREEZE to last FITHAW; 0: nothing was frozen */
     int64_t cut_us;    /* since the run's start: the moment from which everything was frozen; 0: it never was */
+    bool expedited;    /* the freeze; for check: it would be */
     struct qz_volume *volumes;
     size_t volume_count;
     char *const *snapshot_argv; /* borrowed; NULL: --hold, or no snapshot in this command */

@@ -14,6 +14,13 @@
 #define QZ_HOLD_LIMIT_MARGIN_US (10 * QZ_US_PER_S)
 #define QZ_ATTEMPT_DELAY_US_DEFAULT (5 * QZ_US_PER_S)
 
+/* Are RCU grace periods to be short while filesystems are being frozen (expedite.h)? */
+enum qz_expedite {
+    QZ_EXPEDITE_AUTO, /* where nothing speaks against it */
+    QZ_EXPEDITE_ALWAYS,
+    QZ_EXPEDITE_NEVER,
+};
+
 /* What was asked for. Everything is borrowed for the session's life. */
 struct qz_options {
     const char *config_path;      /* --config; NULL: the default */
@@ -24,6 +31,7 @@ struct qz_options {
     size_t exclude_count;
     int64_t freeze_timeout_us;
     int64_t hold_limit_us;
+    enum qz_expedite expedite;
     int64_t hold_us;           /* --hold; 0: a snapshot command */
     char *const *snapshot_argv; /* NULL: --hold */
     char *const *environment;   /* the caller's, for the snapshot command */

@@ -96,9 +96,21 @@ static void name_process(const struct sandbox *sandbox, const char *pid, void *o
     free(words);
 }
 
+static void name_rcu(const struct sandbox *sandbox, struct outcome *outcome)
+{
+    int file = inside_open(sandbox, SANDBOX_RCU, O_RDONLY);
+    char *text = file >= 0 ? read_whole(file, NULL) : NULL;
+    if (file >= 0)
+        close(file);
+    if (!text || strtol(text, NULL, 10) != sandbox->scenario->rcu_expedited)
+        outcome_left(outcome, "rcu_expedited is %.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
+    free(text);
+}
+
 void leftovers_name(const struct sandbox *sandbox, struct outcome *outcome)
 {
     for (int waited_ms = 0; visit(sandbox, NULL, NULL) > 0 && waited_ms < GRACE_MS; waited_ms++)
         usleep(1000);
     visit(sandbox, name_process, outcome);
+    name_rcu(sandbox, outcome);
 }

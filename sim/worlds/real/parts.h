@@ -9,6 +9,7 @@
 #define SANDBOX_PROGRAMS SANDBOX_PRIVATE "/bin"   /* commands of the scenario: snapshot */
 #define SANDBOX_COUNTS SANDBOX_PRIVATE "/counts"  /* one file a behaviour, one byte a start */
 #define SANDBOX_RECORD SANDBOX_PRIVATE "/record"  /* what actors did, a line each (actor.h) */
+#define SANDBOX_RCU SANDBOX_PRIVATE "/rcu"        /* lies over /sys/kernel/rcu_expedited, which is the machine's */
 #define SANDBOX_DISKS SANDBOX_PRIVATE "/disks"    /* images of volumes */
 #define SANDBOX_COPIES SANDBOX_PRIVATE "/snapshots"
 #define SANDBOX_COPY_LIST SANDBOX_COPIES "/list"  /* which images the command snapshot copies; absent: none */

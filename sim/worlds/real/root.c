@@ -132,6 +132,22 @@ static bool mount_sys(const struct sandbox *sandbox, struct problem *problem)
     return true;
 }
 
+/* Nobody in the scenario sets the machine's. Some kernels have none. */
+static bool mount_rcu(const struct sandbox *sandbox, struct problem *problem)
+{
+    char text[16];
+    PATH_OF(own, "%s%s", sandbox->root, SANDBOX_RCU);
+    PATH_OF(rcu, "%s/sys/kernel/rcu_expedited", sandbox->root);
+    int size = snprintf(text, sizeof text, "%d\n", sandbox->scenario->rcu_expedited);
+    int file = open(own, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    bool written = file >= 0 && write(file, text, (size_t)size) == size;
+    if (file >= 0)
+        close(file);
+    if (written && (mount(own, rcu, NULL, MS_BIND, NULL) == 0 || errno == ENOENT))
+        return true;
+    return problem_set(problem, "%s: %s", rcu, strerror(errno));
+}
+
 bool root_make(struct sandbox *sandbox, struct problem *problem)
 {
     char mark[MARK_SIZE];
@@ -141,5 +157,6 @@ bool root_make(struct sandbox *sandbox, struct problem *problem)
     sandbox->root_directory = open(sandbox->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sandbox->root_directory < 0)
         return problem_set(problem, "%s: %s", sandbox->root, strerror(errno));
-    return make_entries(sandbox, problem) && mount_usr(sandbox, problem) && mount_sys(sandbox, problem);
+    return make_entries(sandbox, problem) && mount_usr(sandbox, problem) && mount_sys(sandbox, problem) &&
+           mount_rcu(sandbox, problem);
 }

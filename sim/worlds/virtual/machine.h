@@ -155,6 +155,7 @@ struct process {
     unsigned generation; /* of its volumes: one more each time it has closed them */
     size_t operations; /* on volumes, under way */
     bool holds_lock;
+    bool opened_rcu;
     const struct node **open_files;
     size_t open_file_count;
 };
@@ -209,6 +210,9 @@ struct virtual_world {
     struct qz_process *others;
     size_t other_count;
     int64_t locked_until_us;
+    int rcu;
+    bool has_rcu;
+    const char *rcu_spared;
     const char *journal;
     size_t journal_size;
     bool terminal[2];
@@ -311,6 +315,9 @@ int os_lock(struct qz_os *os);
 int os_journal_write(struct qz_os *os, const char *text, size_t size);
 ssize_t os_journal_read(struct qz_os *os, char *buffer, size_t capacity);
 const char *os_state_directory(struct qz_os *os);
+int os_rcu_get(struct qz_os *os, int *value);
+int os_rcu_set(struct qz_os *os, int value);
+const char *os_rcu_spared(struct qz_os *os);
 void os_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
 bool os_is_terminal(struct qz_os *os, enum qz_stream stream);
 

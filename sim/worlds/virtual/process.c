@@ -415,6 +415,9 @@ const struct qz_os_ops virtual_ops = {
     .peer_gone = os_peer_gone,
     .detach = os_detach,
     .release = os_release,
+    .rcu_get = os_rcu_get,
+    .rcu_set = os_rcu_set,
+    .rcu_spared = os_rcu_spared,
     .print = os_print,
     .is_terminal = os_is_terminal,
 };

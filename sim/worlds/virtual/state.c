@@ -192,6 +192,44 @@ const char *os_state_directory(struct qz_os *os)
     return VIRTUAL_STATE_DIRECTORY;
 }
 
+int os_rcu_get(struct qz_os *os, int *value)
+{
+    struct process *process = process_of(os);
+    int error = enter(process, VIRTUAL_OP_RCU_GET);
+    if (!error && !process->world->has_rcu)
+        error = ENOENT;
+    if (!error) {
+        process->opened_rcu = true;
+        *value = process->world->rcu;
+    }
+    entry_operation(process, VIRTUAL_OP_RCU_GET, NULL, -1, error ? 0 : *value, -error);
+    leave(process, VIRTUAL_OP_RCU_GET);
+    return error;
+}
+
+int os_rcu_set(struct qz_os *os, int value)
+{
+    struct process *process = process_of(os);
+    int error = enter(process, VIRTUAL_OP_RCU_SET);
+    bool opened = process->opened_rcu || (process->agent && process->agent->opened_rcu);
+    if (!opened)
+        violate(process, "rcu_set: rcu_get has not succeeded before");
+    else if (!error)
+        process->world->rcu = value;
+    entry_operation(process, VIRTUAL_OP_RCU_SET, NULL, -1, value, -error);
+    leave(process, VIRTUAL_OP_RCU_SET);
+    return error;
+}
+
+const char *os_rcu_spared(struct qz_os *os)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_RCU_SPARED);
+    entry_operation(process, VIRTUAL_OP_RCU_SPARED, process->world->rcu_spared, -1, 0, 0);
+    leave(process, VIRTUAL_OP_RCU_SPARED);
+    return process->world->rcu_spared;
+}
+
 static void append(struct virtual_world *world, enum qz_stream stream, const char *text, size_t size)
 {
     size_t used = world->output_size[stream];

@@ -16,6 +16,7 @@ struct virtual_world *virtual_new(void)
     world->next_mount_id = 20;
     world->step_limit = VIRTUAL_STEPS_DEFAULT;
     world->is_root = true;
+    world->has_rcu = true;
     world->journal = "";
     virtual_set_boot_id(world, "00000000-0000-4000-8000-000000000001");
     world->root = files_new_root(world);
@@ -67,6 +68,21 @@ void virtual_set_root(struct virtual_world *world, bool is_root)
 void virtual_set_boot_id(struct virtual_world *world, const char *boot_id)
 {
     world->boot_id = arena_string(&world->arena, boot_id);
+}
+
+void virtual_set_rcu(struct virtual_world *world, int value)
+{
+    world->rcu = value;
+}
+
+void virtual_remove_rcu(struct virtual_world *world)
+{
+    world->has_rcu = false;
+}
+
+void virtual_spare_processors(struct virtual_world *world, const char *why)
+{
+    world->rcu_spared = arena_string(&world->arena, why);
 }
 
 void virtual_set_terminal(struct virtual_world *world, enum qz_stream stream, bool is_terminal)
@@ -242,6 +258,7 @@ void virtual_reboot(struct virtual_world *world)
     world->parked = NULL;
     world->undrained = NULL;
     world->locked_until_us = 0;
+    world->rcu = 0;
     virtual_set_journal(world, "");
     char boot_id[40];
     snprintf(boot_id, sizeof boot_id, "00000000-0000-4000-8000-%012d", ++world->boots + 1);
@@ -249,6 +266,11 @@ void virtual_reboot(struct virtual_world *world)
 }
 
 /* ---- What happened ----------------------------------------------------------------------------------------------- */
+
+int virtual_rcu(const struct virtual_world *world)
+{
+    return world->rcu;
+}
 
 int64_t virtual_now_us(const struct virtual_world *world)
 {

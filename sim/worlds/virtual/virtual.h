@@ -56,6 +56,11 @@ void virtual_set_seed(struct virtual_world *world, uint64_t seed); /* of random_
 void virtual_set_root(struct virtual_world *world, bool is_root);  /* default: true */
 void virtual_set_boot_id(struct virtual_world *world, const char *boot_id);
 void virtual_set_terminal(struct virtual_world *world, enum qz_stream stream, bool is_terminal);
+/* The number of rcu_get; at first it is 0. And there is none at all. */
+void virtual_set_rcu(struct virtual_world *world, int value);
+void virtual_remove_rcu(struct virtual_world *world);
+void virtual_spare_processors(struct virtual_world *world, const char *why); /* of rcu_spared */
+int virtual_rcu(const struct virtual_world *world);
 /* Another process is there, for process_alive. */
 void virtual_add_process(struct virtual_world *world, const struct qz_process *process);
 void virtual_set_journal(struct virtual_world *world, const char *text);

@@ -183,4 +183,5 @@ void player_set_up(struct player *player, uint64_t seed)
     if (scenario->other_has_lock)
         virtual_lock_by_other(player->world, QZ_NEVER);
     add_journal(player, scenario->journal);
+    virtual_set_rcu(player->world, scenario->rcu_expedited);
 }
