@@ -250,6 +250,27 @@ QZ_TEST(an_answer_to_the_freeze_is_none_to_the_thaw) // a guardian that falls as
     run_free(run);
 }
 
+QZ_TEST(the_guardian_says_no_more_than_it_must) // each word wakes the agent, and some while writers stand still
+{
+    struct run *run = run_new(2);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+    enum { GUARDIANS_READY = 2, ANSWERS = 2, PHASES = 3 }; /* to freeze and thaw; held, thawing, over */
+    CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER), GUARDIANS_READY + ANSWERS + PHASES);
+    run_free(run);
+}
+
+QZ_TEST(who_took_over_is_taken_over_in_turn) // the guardian had only been asleep, and the agent was killed before its thaw
+{
+    struct run *run = freezes_slow_run();
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_HOLD, 10 * RUN_SECOND);
+    virtual_kill_on(run->world, VIRTUAL_AGENT, VIRTUAL_OP_VOLUME_START, 1, VIRTUAL_BEFORE);
+    run_quiesce(run, RUN_JSON);
+    CHECK_INT(run->status, -1);
+    CHECK_INT(freezes_thawed_us(run, 1), FREEZES_IN_HOLD + 11 * RUN_SECOND);
+    freezes_check_left_nothing(run, true);
+    run_free(run);
+}
+
 QZ_TEST(a_guardian_that_is_told_to_thaw_thaws) // in every phase; the run claims no more than a crash
 {
     for (int i = 1; i < FREEZES_MOMENTS - 1; i++) {
