@@ -89,8 +89,6 @@ static void hold_and_watch(struct watch *watch, struct qz_hold *hold)
         tell_change(watch, hold);
         if (event.kind == QZ_EVENT_MESSAGE)
             os->ops->tell_peer(os, TELL_HEARD); /* … and done */
-        if (hold->phase == QZ_HOLD_OVER && qz_freezer_settled(&watch->freezer))
-            os->hush = false;
     }
 }
 
