@@ -257,6 +257,66 @@ QZ_TEST(the_guardian_says_no_more_than_it_must) // each word wakes the agent, an
     enum { GUARDIANS_READY = 2, ANSWERS = 2, PHASES = 3 }; /* to freeze and thaw; held, thawing, over */
     CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER), GUARDIANS_READY + ANSWERS + PHASES);
     run_free(run);
+    run = run_new(2); /* and it is asked nothing while it may take its time */
+    FREEZES_BEHAVE(run, 1, .sync_us = 20 * RUN_SECOND);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+    CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER), GUARDIANS_READY + ANSWERS + PHASES);
+    run_free(run);
+}
+
+QZ_TEST(a_guardian_that_falls_asleep_while_it_freezes_is_not_waited_for) // when the freeze timeout is over, the agent thaws
+{
+    struct run *run = freezes_slow_run();
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, 100 * RUN_SECOND);
+    CHECK_INT(run_quiesce(run, "run --format json --freeze-timeout 5 --hold-limit 60 -- " RUN_SNAP), QZ_EXIT_CRASH);
+    CU_ASSERT(freezes_thawed_us(run, 1) <= FREEZES_IN_FREEZE + 6 * RUN_SECOND);
+    freezes_check_left_nothing(run, true);
+    run_free(run);
+}
+
+QZ_TEST(volumes_are_let_go_before_an_orphan_runs_the_post_script) // which may want to unmount them
+{
+    struct run *run = freezes_slow_run();
+    virtual_kill_at(run->world, VIRTUAL_AGENT, FREEZES_IN_HOLD);
+    run_quiesce(run, RUN_JSON);
+    int64_t closed_us = -1;
+    size_t count;
+    const struct virtual_entry *trace = virtual_trace(run->world, &count);
+    for (size_t i = 0; i < count; i++)
+        if (trace[i].what == VIRTUAL_OP_VOLUMES_CLOSE && trace[i].role == VIRTUAL_GUARDIAN)
+            closed_us = trace[i].at_us;
+    CU_ASSERT(closed_us >= 0 && closed_us <= run_started_us(run, RUN_POST, 0));
+    run_free(run);
+}
+
+QZ_TEST(a_signal_before_the_guardian_is_ready_is_not_forgotten) // nothing is frozen after it
+{
+    struct run *run = run_new(2);
+    virtual_aim(run->world, 2);
+    virtual_delay(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_ARM, 1, RUN_SECOND);
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, RUN_SECOND / 2);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CHECK_STRING(freezes_claim(run), "none/Interrupted");
+    CHECK_INT(freezes_frozen_us(run, 1), -1);
+    freezes_check_left_nothing(run, true);
+    run_free(run);
+}
+
+QZ_TEST(without_a_freeze_there_is_a_guardian_all_the_same) // a signal is heeded, and its loss costs nothing
+{
+    for (int lost = 0; lost < 2; lost++) {
+        struct run *run = freezes_slow_run();
+        run_config(run, "\"fsFreezeEnabled\": false");
+        int64_t in_snapshot_us = RUN_SECOND + RUN_SECOND / 2;
+        if (lost)
+            virtual_kill_at(run->world, VIRTUAL_GUARDIAN, in_snapshot_us);
+        else
+            virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, in_snapshot_us);
+        CHECK_INT(run_quiesce(run, RUN_JSON), lost ? QZ_EXIT_APPLICATION : QZ_EXIT_NONE);
+        CHECK_STRING(freezes_claim(run), lost ? "application/Success" : "none/Interrupted");
+        freezes_check_left_nothing(run, true);
+        run_free(run);
+    }
 }
 
 QZ_TEST(who_took_over_is_taken_over_in_turn) // the guardian had only been asleep, and the agent was killed before its thaw
