@@ -189,18 +189,18 @@ bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
         guard->answer_us = QZ_NEVER;
     } else if (event->kind == QZ_EVENT_SIGNAL) {
         guard->signal_number = event->value;
-        if (hold && !guard->taken_over && hold->phase < QZ_HOLD_HELD)
+        if (!guard->taken_over && hold->phase < QZ_HOLD_HELD)
             tell(guard, TELL_THAW);
     } else if (event->kind == QZ_EVENT_PEER_LOST) {
         guard->present = false;
-        if (hold && !guard->taken_over && (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold)))
+        if (!guard->taken_over && (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold)))
             take_over(guard, QZ_CAUSE_PEER);
     } else if (event->kind == QZ_EVENT_VOLUME && guard->taken_over) {
         qz_freezer_note(&guard->own, event);
     }
     if (guard->taken_over)
         qz_freezer_advance(&guard->own, guard->os->ops->now_us(guard->os));
-    return hold && !held(guard);
+    return !held(guard);
 }
 
 /* When the guardian goes on to the next phase; 0: it should have by now, or nobody can say, so it is asked at times. */
@@ -228,8 +228,6 @@ static int64_t due(const struct qz_guard *guard, int64_t now_us)
 int64_t qz_guard_deadline(const struct qz_guard *guard)
 {
     const struct qz_hold *hold = guard->hold;
-    if (!hold)
-        return QZ_NEVER;
     if (guard->taken_over)
         return qz_freezer_deadline(&guard->own);
     if (hold->phase == QZ_HOLD_OVER)
@@ -250,8 +248,6 @@ static enum qz_hold_cause silence_cause(const struct qz_guard *guard)
 
 bool qz_guard_look(struct qz_guard *guard)
 {
-    if (!guard->hold)
-        return false;
     int64_t now_us = guard->os->ops->now_us(guard->os);
     if (guard->taken_over)
         qz_freezer_advance(&guard->own, now_us);

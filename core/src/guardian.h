@@ -41,7 +41,9 @@ struct qz_guard {
  * the agent's are armed too. Returns 0 or an errno; the one before may then be there still. */
 int qz_guard_start(struct qz_guard *guard);
 
-/* Has everything flushed and frozen. Returns true when all is HELD; else everything that was frozen has been thawed,
+/* What follows is for a guard with a hold.
+ *
+ * Has everything flushed and frozen. Returns true when all is HELD; else everything that was frozen has been thawed,
  * as far as could be waited for, and the hold says why. */
 bool qz_guard_freeze(struct qz_guard *guard);
 
