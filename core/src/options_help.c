@@ -71,7 +71,7 @@ const struct qz_command_row qz_command_rows[QZ_COMMAND_COUNT] = {
         {"run", "run [options] -- COMMAND ARG...\nrun [options] --hold SECONDS",
          "Pre-scripts, freeze, snapshot (COMMAND), thaw, post-scripts, report.",
          "Example:\n"
-         "  quiesce run --volume /srv -- lvcreate -s -L 2G -n nightly vg/srv\n"
+         "  quiesce run --scripts-only -- lvcreate -s -L 2G -n nightly vg/srv\n"
          "Exit status: 0 application-, 10 file-system-, 11 crash-consistent, 20 no backup\n"},
     [QZ_COMMAND_BEGIN] =
         {"begin", "begin [options]", "Pre-scripts and freeze; then somebody else's snapshot, until `end`.",

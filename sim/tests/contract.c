@@ -632,8 +632,9 @@ QZ_TEST(a_guardian_reaches_the_agents_children) // tree_alive and tree_signal se
 /* What both halves of a detach() tell each other. */
 struct halves {
     struct qz_process background;
-    atomic_int done;  /* the other half needs nothing any more */
-    atomic_int wrong; /* what was not as it should be in the half whose exit status nobody sees */
+    atomic_bool spoken; /* the half that goes on has done what it was to do */
+    atomic_bool done;   /* the other half needs nothing any more */
+    atomic_int wrong;   /* what was not as it should be in the half whose exit status nobody sees */
 };
 
 static int all_is_well(const struct halves *halves)
@@ -642,11 +643,11 @@ static int all_is_well(const struct halves *halves)
     return halves->wrong != 0 || CU_get_number_of_failures() > 0;
 }
 
-static void await_other_half(struct qz_os *os, const struct halves *halves)
+static void await_true(struct qz_os *os, const atomic_bool *condition)
 {
     int64_t deadline_us = os->ops->now_us(os) + PATIENCE_US;
     struct qz_event event;
-    while (!halves->done && os->ops->now_us(os) < deadline_us)
+    while (!*condition && os->ops->now_us(os) < deadline_us)
         os->ops->wait(os, os->ops->now_us(os) + 5000, &event);
 }
 
@@ -663,6 +664,7 @@ static int hear_it_out(struct qz_os *os, void *argument, const struct qz_process
     CU_ASSERT_NOT_EQUAL(self.pid, background->pid);
     CU_ASSERT_TRUE(os->ops->process_alive(os, background));
     CU_ASSERT_TRUE(await(os, QZ_EVENT_PEER_LOST, &event));
+    await_true(os, &halves->spoken);
     halves->done = true;
     return all_is_well(halves);
 }
@@ -675,7 +677,8 @@ QZ_TEST(who_goes_on_in_the_background_is_heard_once) // release: a message, then
     os->ops->self(os, &halves->background);
     halves->wrong += !os->ops->release(os, 42);
     halves->wrong += os->ops->release(os, 43);
-    await_other_half(os, halves);
+    halves->spoken = true;
+    await_true(os, &halves->done);
 }
 
 static int hear_it_end(struct qz_os *os, void *argument, const struct qz_process *background)
@@ -694,7 +697,7 @@ QZ_TEST(who_ends_in_the_background_is_missed) // PEER_LOST for the process that 
     struct qz_os *os = contract->os;
     struct halves *halves = os->ops->share(os, sizeof *halves);
     CHECK_INT(os->ops->detach(os, hear_it_end, halves), 0);
-    await_other_half(os, halves);
+    await_true(os, &halves->done);
 }
 
 static int ask_for_the_lock(struct qz_os *os, void *argument, const struct qz_process *background)
@@ -712,7 +715,7 @@ QZ_TEST(the_lock_goes_on_in_the_background) // the process that was started has 
     struct halves *halves = os->ops->share(os, sizeof *halves);
     CHECK_INT(os->ops->lock(os), 0);
     CHECK_INT(os->ops->detach(os, ask_for_the_lock, halves), 0);
-    await_other_half(os, halves);
+    await_true(os, &halves->done);
 }
 
 static int give_the_word(struct qz_os *os, void *argument, const struct qz_process *background)
@@ -734,7 +737,7 @@ QZ_TEST(a_word_on_the_snapshot_is_an_event) // QZ_SIGNAL_TAKEN and QZ_SIGNAL_FAI
     CHECK_INT(os->ops->detach(os, give_the_word, halves), 0);
     halves->wrong += !await(os, QZ_EVENT_SIGNAL, &event) || event.value != QZ_SIGNAL_FAILED;
     os->ops->release(os, 1);
-    await_other_half(os, halves);
+    await_true(os, &halves->done);
 }
 
 /* ---- Volumes ----------------------------------------------------------------------------------------------------- */
