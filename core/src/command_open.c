@@ -77,7 +77,8 @@ static int show_lost(struct qz_os *os, const struct asked *asked)
     qz_journal_free(&journal);
     if (!lost)
         return fail(os, QZ_E_INTERRUPTED, QZ_EXIT_NONE,
-                    "the backup has ended, and its result was told to another `quiesce begin` or `quiesce end`");
+                    "no result is known: it was told to another `quiesce begin` or `quiesce end`, or the agent was killed "
+                    "before it had begun anything");
     qz_session_recover(os, &result.warnings, &result.errors);
     qz_error_set(&error, QZ_E_FREEZE_LOST, "agent and guardian of the backup were killed before it had ended");
     error.phase = QZ_PHASE_FREEZE;

@@ -64,7 +64,7 @@ int qz_session_stay_open(struct qz_session *session, bool held)
 
 void qz_session_store(struct qz_session *session)
 {
-    if (!session->options->until_end || atomic_exchange(&session->progress->stored, true))
+    if (!session->options->until_end || qz_kept_exists(session->os)) /* a dead agent's: `begin` has removed older ones */
         return;
     session->result->stored = qz_kept_write(session->os, session->result) == 0;
 }

@@ -18,7 +18,6 @@ struct qz_progress {
     atomic_int post[QZ_PLUGINS_MAX];
     atomic_int snapshot;
     atomic_bool inherited; /* by a guardian, after the agent's death, of which two may learn (os.h, guard) */
-    atomic_bool stored;    /* the result, for `quiesce end` */
 };
 
 struct qz_session {

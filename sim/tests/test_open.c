@@ -1,0 +1,150 @@
+/* A backup that is open between `quiesce begin` and `quiesce end`, with one of its processes killed at every call that it
+ * makes: whatever happens nothing stays frozen, every pre-script has its post-script, `end` has something to tell and
+ * claims no more than it may, and the next run finds the machine as it was. */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "run.h"
+
+/* One call of quiesce; it lives as long as the world, since the program may go on in the background. */
+struct call {
+    char *words[8];
+    int count;
+    int status; /* -1: there came none */
+};
+
+#define CALL(...) {.words = {(char[]){"quiesce"}, __VA_ARGS__}, .status = -1}
+
+static void quiesce(struct qz_os *os, void *argument)
+{
+    struct call *call = argument;
+    char path[] = "PATH=/usr/bin:/bin";
+    char *const environment[] = {path, NULL};
+    while (call->words[call->count])
+        call->count++;
+    int status = qz_command_line_do(os, call->count, call->words, environment, true);
+    if (!virtual_is_in_background(os))
+        call->status = status;
+}
+
+/* Runs it; `leaves`: does what goes on in the background outlast that? */
+static void do_call(struct run *run, struct call *call, bool leaves)
+{
+    size_t from, count;
+    virtual_trace(run->world, &from);
+    virtual_leave_background(run->world, leaves);
+    CHECK_INT(virtual_run(run->world, quiesce, call), VIRTUAL_OVER);
+    const struct virtual_entry *trace = virtual_trace(run->world, &count);
+    for (size_t i = from; i < count; i++)
+        if (trace[i].what == VIRTUAL_DID_ENDS && trace[i].detail == VIRTUAL_STARTED)
+            call->status = (int)trace[i].value;
+}
+
+/* Did anybody thaw the volume before `at` of the trace, where somebody had frozen it? */
+static bool was_frozen_until(const struct run *run, size_t at)
+{
+    size_t count;
+    bool frozen = false;
+    const struct virtual_entry *trace = virtual_trace(run->world, &count);
+    for (size_t i = 0; i < at; i++)
+        if (trace[i].what == VIRTUAL_DID_OPERATION_ENDS && trace[i].result == 0 && trace[i].value != QZ_VOLUME_SYNC)
+            frozen = trace[i].value == QZ_VOLUME_FREEZE;
+    return frozen;
+}
+
+struct victim {
+    enum virtual_role role;
+    int ordinal;
+    bool by_end; /* in the second call, not in the first */
+};
+
+static void check_machine(struct run *run, const char *what, unsigned nth)
+{
+    bool sound = virtual_frozen_count(run->world) == 0 && virtual_alive(run->world) == 0 &&
+                 virtual_starts_of(run->world, RUN_POST) >= (size_t)(virtual_starts_of(run->world, RUN_PRE) > 0) &&
+                 !virtual_violation(run->world);
+    if (!sound)
+        fprintf(stderr, "  %s killed before its call %u: %zu frozen, %zu pre, %zu post, %s\n%s", what, nth,
+                virtual_frozen_count(run->world), virtual_starts_of(run->world, RUN_PRE),
+                virtual_starts_of(run->world, RUN_POST), virtual_violation(run->world),
+                virtual_trace_text(run->world));
+    CU_ASSERT_TRUE(sound);
+}
+
+/* Kills before the nth call. Returns whether there was one. */
+static bool kill_before(const struct victim *victim, unsigned nth)
+{
+    struct run *run = run_new(2);
+    struct call begin = CALL((char[]){"begin"});
+    struct call end = CALL((char[]){"end"}), again = CALL((char[]){"end"}), next = CALL((char[]){"run"}, (char[]){"--hold"}, (char[]){"1"});
+    size_t ended;
+    virtual_aim(run->world, victim->ordinal);
+    if (!victim->by_end)
+        virtual_kill_on(run->world, victim->role, VIRTUAL_OP_ANY, nth, VIRTUAL_BEFORE);
+    do_call(run, &begin, true);
+    virtual_trace(run->world, &ended);
+    bool frozen = was_frozen_until(run, ended);
+    if (victim->by_end)
+        virtual_kill_on(run->world, victim->role, VIRTUAL_OP_ANY, nth, VIRTUAL_BEFORE);
+    size_t printed = strlen(virtual_output(run->world, QZ_STREAM_RESULT));
+    do_call(run, &end, victim->by_end);
+    bool told = strlen(virtual_output(run->world, QZ_STREAM_RESULT)) > printed;
+    size_t count, killed = 0;
+    const struct virtual_entry *trace = virtual_trace(run->world, &count);
+    for (size_t i = 0; i < count; i++)
+        killed += trace[i].what == VIRTUAL_DID_KILLED;
+    if (victim->by_end && killed > 0)
+        do_call(run, &again, false);
+    check_machine(run, victim->by_end ? "end" : victim->role == VIRTUAL_GUARDIAN ? "guardian" : "begin", nth);
+    CU_ASSERT(victim->by_end || end.status >= 0);
+    bool unknown = strstr(virtual_output(run->world, QZ_STREAM_LOG), "no result is known");
+    CU_ASSERT(!unknown || virtual_starts_of(run->world, RUN_PRE) == 0);
+    CU_ASSERT(end.status != QZ_EXIT_APPLICATION || frozen);
+    if (killed == 0) {
+        run_free(run);
+        return false;
+    }
+    if (!victim->by_end)
+        do_call(run, &again, false);
+    bool kept = victim->by_end && again.status == QZ_EXIT_APPLICATION;
+    CU_ASSERT(kept || (again.status == QZ_EXIT_NONE && (told || !victim->by_end)));
+    do_call(run, &next, false);
+    CHECK_INT(next.status, QZ_EXIT_APPLICATION);
+    check_machine(run, "the next run after it", nth);
+    run_free(run);
+    return true;
+}
+
+static void kill_everywhere(const struct victim *victim, unsigned at_least)
+{
+    unsigned nth = 1;
+    while (kill_before(victim, nth) && nth < 10000)
+        nth++;
+    CU_ASSERT(nth > at_least);
+}
+
+QZ_TEST(the_agent_in_the_background_is_killed_anywhere)
+{
+    kill_everywhere(&(struct victim){VIRTUAL_AGENT, 1, false}, 50);
+}
+
+QZ_TEST(who_waits_for_the_agent_is_killed_anywhere)
+{
+    kill_everywhere(&(struct victim){VIRTUAL_AGENT, 2, false}, 2);
+}
+
+QZ_TEST(the_first_guardian_is_killed_anywhere)
+{
+    kill_everywhere(&(struct victim){VIRTUAL_GUARDIAN, 1, false}, 2);
+}
+
+QZ_TEST(the_guardian_that_holds_is_killed_anywhere)
+{
+    kill_everywhere(&(struct victim){VIRTUAL_GUARDIAN, 2, false}, 10);
+}
+
+QZ_TEST(who_ends_it_is_killed_anywhere) // the result is told to the next one, unless it had been told
+{
+    kill_everywhere(&(struct victim){VIRTUAL_AGENT, 1, true}, 5);
+}
