@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -233,25 +234,45 @@ static int start_threads(struct qz_linux_workers *workers, int count)
 
 /* ---- Memory ----------------------------------------------------------------------------------------------------- */
 
-/* Brings all small writable memory in, each page our own, so that writing to it while everything is frozen needs no
- * memory that only writeback could make free. */
-static void prefault(const struct qz_linux_workers *workers)
+struct mapping {
+    unsigned long begin, end;
+    char mode[5];
+    char path[PATH_MAX]; /* "" for none */
+};
+
+/* Calls `each` for all our mappings. */
+static void visit_mappings(void (*each)(const struct mapping *, const struct qz_linux_workers *),
+                           const struct qz_linux_workers *workers)
 {
     FILE *maps = fopen("/proc/self/maps", "re");
-    if (!maps)
-        return;
     char line[PATH_MAX + 128];
-    while (fgets(line, sizeof line, maps)) {
-        unsigned long begin, end;
-        char mode[5];
-        if (sscanf(line, "%lx-%lx %4s", &begin, &end, mode) != 3 || strcmp(mode, "rw-p") != 0)
-            continue;
-        bool stacks = begin >= (unsigned long)(uintptr_t)workers->stacks &&
-                      begin < (unsigned long)(uintptr_t)workers + workers->size;
-        if (!stacks && end - begin <= PREFAULT_LIMIT)
-            mlock((void *)begin, end - begin);
+    struct mapping mapping;
+    while (maps && fgets(line, sizeof line, maps)) {
+        mapping.path[0] = '\0';
+        if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %4095s", &mapping.begin, &mapping.end, mapping.mode, mapping.path) >= 3)
+            each(&mapping, workers);
     }
-    fclose(maps);
+    if (maps)
+        fclose(maps);
+}
+
+/* Lets go of the code of libraries that are for reading configs and choosing volumes only: it would be locked. */
+static void let_go_of_library(const struct mapping *mapping, const struct qz_linux_workers *workers)
+{
+    (void)workers;
+    const char *name = strrchr(mapping->path, '/');
+    if (name && strcmp(mapping->mode, "r-xp") == 0 && strncmp(name, "/lib", 4) == 0 && strncmp(name, "/libc.", 6) != 0)
+        madvise((void *)mapping->begin, mapping->end - mapping->begin, MADV_DONTNEED);
+}
+
+/* Brings all small writable memory in, each page our own, so that writing to it while everything is frozen needs no
+ * memory that only writeback could make free. */
+static void prefault(const struct mapping *mapping, const struct qz_linux_workers *workers)
+{
+    bool stacks = mapping->begin >= (unsigned long)(uintptr_t)workers->stacks &&
+                  mapping->begin < (unsigned long)(uintptr_t)workers + workers->size;
+    if (strcmp(mapping->mode, "rw-p") == 0 && !stacks && mapping->end - mapping->begin <= PREFAULT_LIMIT)
+        mlock((void *)mapping->begin, mapping->end - mapping->begin);
 }
 
 /* Keeps in memory what is needed while filesystems are frozen: our own program, what of the libraries has been used,
@@ -260,9 +281,11 @@ static void prefault(const struct qz_linux_workers *workers)
 static void lock_memory(const struct qz_linux_workers *workers)
 {
     extern const char __executable_start[], end[];
+    visit_mappings(let_go_of_library, workers);
+    malloc_trim(0); /* the same of the heap */
     mlockall(MCL_CURRENT | MCL_ONFAULT);
     mlock(__executable_start, (size_t)(end - __executable_start));
-    prefault(workers);
+    visit_mappings(prefault, workers);
 }
 
 int qz_linux_volumes_arm(struct qz_os *os, int count)

@@ -30,7 +30,7 @@ static const char *cause_text(enum qz_hold_cause cause)
 
 static void set_freeze_error(struct qz_volume *volume, const struct qz_hold_volume *held)
 {
-    struct qz_error *error = &volume->error;
+    struct qz_error *error = volume->error;
     if (held->error == EBUSY && !held->sync_failed)
         qz_error_set(error, QZ_E_FROZEN_BY_OTHER, "%s: already frozen by somebody else; left as it is", volume->mount);
     else
@@ -43,8 +43,8 @@ static void set_freeze_error(struct qz_volume *volume, const struct qz_hold_volu
 /* "MOUNT: CAUSE; FURTHER", with the cause as the detail. `further` may be NULL. */
 static void set_error(struct qz_volume *volume, enum qz_code code, const char *cause, const char *further)
 {
-    qz_error_set(&volume->error, code, "%s: %s%s%s", volume->mount, cause, further ? "; " : "", further ? further : "");
-    qz_error_detail(&volume->error, "%s", cause);
+    qz_error_set(volume->error, code, "%s: %s%s%s", volume->mount, cause, further ? "; " : "", further ? further : "");
+    qz_error_detail(volume->error, "%s", cause);
 }
 
 static void collect_error(const struct qz_hold *hold, const struct qz_hold_volume *held, struct qz_volume *volume)
@@ -65,9 +65,9 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
     case QZ_HOLD_THAWING_NOW:
     case QZ_HOLD_THAW_FAILED:
         volume->outcome = QZ_VOLUME_THAW_FAILED;
-        qz_error_set(&volume->error, QZ_E_THAW_FAILED, "%s is still frozen: FITHAW %s; thaw it with: fsfreeze -u %s",
+        qz_error_set(volume->error, QZ_E_THAW_FAILED, "%s is still frozen: FITHAW %s; thaw it with: fsfreeze -u %s",
                      volume->mount, held->error ? strerror(held->error) : "has not returned", volume->mount);
-        qz_error_detail(&volume->error, "%s", held->error ? strerror(held->error) : "FITHAW has not returned");
+        qz_error_detail(volume->error, "%s", held->error ? strerror(held->error) : "FITHAW has not returned");
         break;
     case QZ_HOLD_LOST:
         volume->outcome = QZ_VOLUME_LOST;
@@ -86,8 +86,10 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
             set_error(volume, QZ_E_FS_FREEZE_TIMEOUT, "flushing before the freeze did not end in the freeze timeout", NULL);
         break;
     }
-    volume->error.phase = volume->outcome == QZ_VOLUME_THAW_FAILED ? QZ_PHASE_THAW : QZ_PHASE_FREEZE;
-    volume->error.path = volume->mount;
+    if (volume->error->code == QZ_E_SUCCESS)
+        return;
+    volume->error->phase = volume->outcome == QZ_VOLUME_THAW_FAILED ? QZ_PHASE_THAW : QZ_PHASE_FREEZE;
+    volume->error->path = volume->mount;
 }
 
 static void collect_times(const struct qz_hold_volume *held, struct qz_volume *volume)

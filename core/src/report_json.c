@@ -140,8 +140,8 @@ static void add_volume(struct qz_text *text, const struct qz_volume *volume)
     add_text_or_null(text, "label", volume->label);
     qz_json_bool(text, "named", volume->named);
     qz_json_number(text, "presync_rounds", volume->presync_rounds);
-    bool failed = volume->error.code != QZ_E_SUCCESS;
-    qz_json_string(text, "error", failed ? qz_error_name(volume->error.code) : NULL);
+    bool failed = volume->error->code != QZ_E_SUCCESS;
+    qz_json_string(text, "error", failed ? qz_error_name(volume->error->code) : NULL);
 }
 
 static void add_freeze(struct qz_text *text, const struct qz_result *result)

@@ -26,8 +26,8 @@ void qz_report_volume_decisions(const struct qz_result *result, struct qz_text *
             qz_table_add(&table, "-");
         else
             qz_text_add_number(qz_table_cell(&table), volume->order + 1);
-        bool refused = volume->error.code != QZ_E_SUCCESS;
-        qz_table_add(&table, refused                                  ? qz_error_name(volume->error.code)
+        bool refused = volume->error->code != QZ_E_SUCCESS;
+        qz_table_add(&table, refused                                  ? qz_error_name(volume->error->code)
                              : volume->decision == QZ_DECISION_FREEZE ? "freeze"
                                                                       : "skip");
         add_name(&table, volume);
@@ -56,7 +56,7 @@ void qz_report_volume_times(const struct qz_result *result, struct qz_text *text
     add_headings(&table, headings);
     for (size_t i = 0; i < result->volume_count; i++) {
         const struct qz_volume *volume = &result->volumes[i];
-        bool of_interest = volume->named || volume->error.code != QZ_E_SUCCESS;
+        bool of_interest = volume->named || volume->error->code != QZ_E_SUCCESS;
         if (volume->decision == QZ_DECISION_SKIP && !of_interest) {
             passed_over++;
             continue;

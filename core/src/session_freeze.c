@@ -85,10 +85,10 @@ bool qz_session_choose_volumes(struct qz_session *session, bool open, const char
         return false;
     bool sound = true;
     for (size_t i = 0; i < result->volume_count && result->freeze_enabled; i++) {
-        if (result->volumes[i].error.code == QZ_E_SUCCESS)
+        if (result->volumes[i].error->code == QZ_E_SUCCESS)
             continue;
         sound = false;
-        qz_error_list_add(&result->errors, &result->volumes[i].error);
+        qz_error_list_add(&result->errors, result->volumes[i].error);
     }
     if (sound && session->freeze_count == 0 && result->freeze_enabled) {
         qz_session_add_error(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE,
@@ -147,9 +147,9 @@ static bool collect_volumes(struct qz_session *session)
     bool explained = false;
     for (size_t i = 0; i < session->freeze_count; i++) {
         const struct qz_volume *volume = &session->result->volumes[i];
-        if (volume->error.code == QZ_E_SUCCESS)
+        if (volume->error->code == QZ_E_SUCCESS)
             continue;
-        qz_error_list_add(&session->result->errors, &volume->error);
+        qz_error_list_add(&session->result->errors, volume->error);
         if (volume->outcome == QZ_VOLUME_THAW_FAILED)
             session->facts.thaw_failed = true;
         else

@@ -67,7 +67,8 @@ static bool gather(struct chooser *chooser)
     const struct qz_mount_table *table = chooser->table;
     chooser->superblocks = calloc(table->count + 1, sizeof *chooser->superblocks);
     chooser->lost_names = calloc(chooser->choice->volume_count + 1, sizeof *chooser->lost_names);
-    chooser->volumes = calloc(table->count + chooser->choice->volume_count + 1, sizeof *chooser->volumes);
+    size_t named = chooser->choice->volume_count;
+    chooser->volumes = qz_volumes_new(named > 0 ? named : table->count + 1);
     if (!chooser->superblocks || !chooser->lost_names || !chooser->volumes)
         return false;
     for (size_t i = 0; i < table->count; i++) {
@@ -323,6 +324,7 @@ static struct qz_volume *add_volume(struct chooser *chooser, const char *name, c
         .freeze_us = -1,
         .frozen_us = -1,
         .thaw_us = -1,
+        .error = volume->error,
     };
     bool whole = volume->mount && volume->device && volume->fstype && volume->uuid && volume->label;
     return whole ? volume : NULL;
@@ -385,11 +387,11 @@ static bool add_lost_names(struct chooser *chooser)
         if (!volume)
             return false;
         volume->named = true;
-        qz_error_set(&volume->error, QZ_E_UNABLE_TO_OPEN_MOUNT, "volume %s: is no mount point%s%s", name,
+        qz_error_set(volume->error, QZ_E_UNABLE_TO_OPEN_MOUNT, "volume %s: is no mount point%s%s", name,
                      on ? "; it lies on " : "", on ? on->mount_point : "");
-        qz_error_detail(&volume->error, "is no mount point");
-        volume->error.phase = QZ_PHASE_FREEZE;
-        volume->error.path = volume->mount;
+        qz_error_detail(volume->error, "is no mount point");
+        volume->error->phase = QZ_PHASE_FREEZE;
+        volume->error->path = volume->mount;
     }
     return true;
 }
@@ -409,11 +411,11 @@ static bool add_others(struct chooser *chooser, enum verdict verdict)
             volume->decision = QZ_DECISION_SKIP;
             continue;
         }
-        qz_error_set(&volume->error, superblock->code, "volume %s (%s): %s", volume->mount, volume->fstype,
+        qz_error_set(volume->error, superblock->code, "volume %s (%s): %s", volume->mount, volume->fstype,
                      superblock->reason);
-        qz_error_detail(&volume->error, "%s", superblock->reason);
-        volume->error.phase = QZ_PHASE_FREEZE;
-        volume->error.path = volume->mount;
+        qz_error_detail(volume->error, "%s", superblock->reason);
+        volume->error->phase = QZ_PHASE_FREEZE;
+        volume->error->path = volume->mount;
     }
     return true;
 }
@@ -478,6 +480,15 @@ enum qz_code qz_volumes_choose(struct qz_os *os, const struct qz_mount_table *ta
     if (chosen)
         return QZ_E_SUCCESS;
     return qz_error_set(error, QZ_E_INTERNAL_ERROR, "out of memory while choosing the volumes");
+}
+
+struct qz_volume *qz_volumes_new(size_t count)
+{
+    struct qz_volume *volumes = calloc(count, sizeof *volumes + sizeof *volumes->error);
+    struct qz_error *errors = (struct qz_error *)(void *)(volumes + count);
+    for (size_t i = 0; volumes && i < count; i++)
+        volumes[i].error = &errors[i];
+    return volumes;
 }
 
 void qz_volumes_free(struct qz_volume *volumes, size_t count)

@@ -29,6 +29,8 @@ enum qz_code qz_volumes_choose(struct qz_os *os, const struct qz_mount_table *ta
 const char *qz_volumes_find_unfrozen(const struct qz_mount_table *table, const struct qz_volume *volumes, size_t count,
                                      const char *const *candidates);
 
+/* `count` zeroed volumes, each with its error, in one block. NULL: no memory. */
+struct qz_volume *qz_volumes_new(size_t count);
 void qz_volumes_free(struct qz_volume *volumes, size_t count);
 
 #endif

@@ -9,6 +9,7 @@
 #include "quiesce/report.h"
 #include "result.h"
 #include "text.h"
+#include "volumes.h"
 
 #define PRE "/opt/app/pre.sh"
 #define POST "/opt/app/post.sh"
@@ -41,28 +42,29 @@ static void add_script(struct qz_result *result, enum qz_phase role, const char 
     script->attempts[script->attempt_count++] = new_attempt(QZ_ATTEMPT_EXITED, 0, "all is well\n");
 }
 
-static struct qz_volume new_volume(const char *mount, const char *fstype, const char *device)
+static void set_volume(struct qz_volume *volume, const char *mount, const char *fstype, const char *device)
 {
-    return (struct qz_volume){.mount = strdup(mount),
-                              .device = strdup(device),
-                              .fstype = strdup(fstype),
-                              .uuid = strdup(""),
-                              .label = strdup(""),
-                              .decision = QZ_DECISION_FREEZE,
-                              .outcome = QZ_VOLUME_THAWED,
-                              .presync_us = 1200,
-                              .presync_rounds = 2,
-                              .freeze_us = 24000,
-                              .frozen_us = 31200,
-                              .thaw_us = 85};
+    *volume = (struct qz_volume){.mount = strdup(mount),
+                                 .device = strdup(device),
+                                 .fstype = strdup(fstype),
+                                 .uuid = strdup(""),
+                                 .label = strdup(""),
+                                 .decision = QZ_DECISION_FREEZE,
+                                 .outcome = QZ_VOLUME_THAWED,
+                                 .presync_us = 1200,
+                                 .presync_rounds = 2,
+                                 .freeze_us = 24000,
+                                 .frozen_us = 31200,
+                                 .thaw_us = 85,
+                                 .error = volume->error};
 }
 
 static void add_volumes(struct qz_result *result)
 {
-    result->volumes = calloc(3, sizeof *result->volumes);
-    result->volumes[0] = new_volume("/", "ext4", "/dev/sda1");
-    result->volumes[1] = new_volume("/srv/a long name", "xfs", "/dev/sdb");
-    result->volumes[2] = new_volume("/tmp", "tmpfs", "");
+    result->volumes = qz_volumes_new(3);
+    set_volume(&result->volumes[0], "/", "ext4", "/dev/sda1");
+    set_volume(&result->volumes[1], "/srv/a long name", "xfs", "/dev/sdb");
+    set_volume(&result->volumes[2], "/tmp", "tmpfs", "");
     struct qz_volume *skipped = &result->volumes[2];
     skipped->decision = QZ_DECISION_SKIP;
     skipped->outcome = QZ_VOLUME_UNTOUCHED;

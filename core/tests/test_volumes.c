@@ -119,7 +119,7 @@ QZ_TEST(by_default_every_local_writable_freezable_filesystem_is_frozen) // with 
     CHECK_INT(outcome.disks, 2);
     const struct qz_volume *data = volume(&outcome, "/data");
     CHECK_INT(data->decision, QZ_DECISION_FREEZE);
-    CHECK_INT(data->error.code, QZ_E_SUCCESS);
+    CHECK_INT(data->error->code, QZ_E_SUCCESS);
     CHECK_INT(data->named, false);
     CHECK_INT(data->dev, 2);
     CHECK_INT(data->mount_id, 2);
@@ -151,7 +151,7 @@ QZ_TEST(what_is_passed_over_is_listed_with_its_reason) // after those to freeze,
     for (size_t i = 1; i < outcome.count; i++) {
         CHECK_INT(outcome.volumes[i].decision, QZ_DECISION_SKIP);
         CHECK_INT(outcome.volumes[i].order, -1);
-        CHECK_INT(outcome.volumes[i].error.code, QZ_E_SUCCESS);
+        CHECK_INT(outcome.volumes[i].error->code, QZ_E_SUCCESS);
     }
     CHECK_INT(outcome.disks, 1);
     end(&outcome);
@@ -202,7 +202,7 @@ QZ_TEST(a_mount_that_cannot_be_opened_is_replaced_by_another) // of the same sup
     CHECK_INT(opener.opened_id[0], 2);
     CHECK_INT(volume(&outcome, "/data")->mount_id, 2);
     CHECK_STRING(volume(&outcome, "/data")->reason, "opened through /bind");
-    CHECK_INT(volume(&outcome, "/data")->error.code, QZ_E_SUCCESS);
+    CHECK_INT(volume(&outcome, "/data")->error->code, QZ_E_SUCCESS);
     end(&outcome);
 }
 
@@ -220,9 +220,9 @@ QZ_TEST(a_superblock_that_cannot_be_opened_at_all_is_an_error) // never left out
     const struct qz_volume *broken = volume(&outcome, "/b");
     CHECK_INT(broken->decision, QZ_DECISION_FREEZE);
     CHECK_INT(broken->order, -1);
-    CHECK_INT(broken->error.code, QZ_E_UNABLE_TO_OPEN_MOUNT);
-    CHECK_STRING(broken->error.message, "volume /b (ext4): cannot be opened: Permission denied");
-    CHECK_STRING(broken->error.path, "/b");
+    CHECK_INT(broken->error->code, QZ_E_UNABLE_TO_OPEN_MOUNT);
+    CHECK_STRING(broken->error->message, "volume /b (ext4): cannot be opened: Permission denied");
+    CHECK_STRING(broken->error->path, "/b");
     CHECK_INT(outcome.disks, 3);
     end(&outcome);
 }
@@ -248,8 +248,8 @@ QZ_TEST(check_opens_nothing) // and yet says what could not be opened: what is c
     struct outcome outcome = choose(&opener, mounts, COUNT(mounts), &choice, false);
     CHECK_INT(opener.calls, 0);
     CHECK_INT(outcome.freeze_count, 1);
-    CHECK_INT(volume(&outcome, "/covered")->error.code, QZ_E_UNABLE_TO_OPEN_MOUNT);
-    CHECK_CONTAINS(volume(&outcome, "/covered/too")->error.message, "another mount covers it");
+    CHECK_INT(volume(&outcome, "/covered")->error->code, QZ_E_UNABLE_TO_OPEN_MOUNT);
+    CHECK_CONTAINS(volume(&outcome, "/covered/too")->error->message, "another mount covers it");
     end(&outcome);
 }
 
@@ -292,9 +292,9 @@ QZ_TEST(a_name_that_is_no_mount_point_is_an_error) // that says which mount poin
     const struct qz_volume *lost = volume(&outcome, "/data/sub/x");
     CHECK_INT(lost->decision, QZ_DECISION_FREEZE);
     CHECK_INT(lost->named, true);
-    CHECK_INT(lost->error.code, QZ_E_UNABLE_TO_OPEN_MOUNT);
-    CHECK_STRING(lost->error.message, "volume /data/sub/x: is no mount point; it lies on /data");
-    CHECK_STRING(volume(&outcome, "/database")->error.message, "volume /database: is no mount point; it lies on /");
+    CHECK_INT(lost->error->code, QZ_E_UNABLE_TO_OPEN_MOUNT);
+    CHECK_STRING(lost->error->message, "volume /data/sub/x: is no mount point; it lies on /data");
+    CHECK_STRING(volume(&outcome, "/database")->error->message, "volume /database: is no mount point; it lies on /");
     end(&outcome);
 }
 
@@ -310,11 +310,11 @@ QZ_TEST(a_named_volume_that_cannot_be_frozen_is_an_error) // where the default c
     CHECK_INT(outcome.freeze_count, 0);
     CHECK_INT(opener.calls, 0);
     for (size_t i = 0; i < COUNT(names); i++)
-        CHECK_INT(volume(&outcome, names[i])->error.code, QZ_E_FS_FREEZE_FAILED);
-    CHECK_STRING(volume(&outcome, "/ro")->error.message, "volume /ro (ext4): read-only");
-    CHECK_STRING(volume(&outcome, "/tmp")->error.message, "volume /tmp (tmpfs): not on a block device (tmpfs)");
-    CHECK_STRING(volume(&outcome, "/efi")->error.detail, "the kernel cannot freeze vfat");
-    CHECK_STRING(volume(&outcome, "/net")->error.detail, "network filesystem (nfs4)");
+        CHECK_INT(volume(&outcome, names[i])->error->code, QZ_E_FS_FREEZE_FAILED);
+    CHECK_STRING(volume(&outcome, "/ro")->error->message, "volume /ro (ext4): read-only");
+    CHECK_STRING(volume(&outcome, "/tmp")->error->message, "volume /tmp (tmpfs): not on a block device (tmpfs)");
+    CHECK_STRING(volume(&outcome, "/efi")->error->detail, "the kernel cannot freeze vfat");
+    CHECK_STRING(volume(&outcome, "/net")->error->detail, "network filesystem (nfs4)");
     end(&outcome);
 }
 
@@ -395,8 +395,8 @@ QZ_TEST(asked_for_and_excluded_is_an_error) // also when the two name different 
         .volumes = names, .volume_count = 1, .excludes = excludes, .exclude_count = 1};
     struct outcome outcome = choose(&opener, mounts, COUNT(mounts), &choice, true);
     CHECK_INT(outcome.freeze_count, 0);
-    CHECK_INT(volume(&outcome, "/data")->error.code, QZ_E_FS_FREEZE_FAILED);
-    CHECK_CONTAINS(volume(&outcome, "/data")->error.message, "both asked for");
+    CHECK_INT(volume(&outcome, "/data")->error->code, QZ_E_FS_FREEZE_FAILED);
+    CHECK_CONTAINS(volume(&outcome, "/data")->error->message, "both asked for");
     end(&outcome);
 }
 
