@@ -299,10 +299,11 @@ static int await_exec(int line, bool gated)
     return gated ? ESRCH : 0; /* it was executed; or it was ended before it could say anything */
 }
 
-/* A child that was not executed: it ends by itself, or hangs and is an orphan of ours from now on. */
+/* A child that was not executed. One that said why ends by itself; of another one nobody knows what it waits for: it is
+ * an orphan of ours from now on. */
 static void abandon(struct qz_linux *lx, int slot, pid_t pid, int why)
 {
-    if (why == ETIMEDOUT) {
+    if (why == ETIMEDOUT || why == ESRCH) {
         kill(pid, SIGKILL);
         return;
     }
