@@ -274,6 +274,22 @@ QZ_TEST(a_guardian_that_falls_asleep_while_it_freezes_is_not_waited_for) // when
     run_free(run);
 }
 
+QZ_TEST(what_a_guardian_slept_through_is_thawed_once) // by the agent, if it could wait for it; else by the guardian
+{
+    for (int late = 0; late <= 1; late++) {
+        struct run *run = freezes_slow_run();
+        int64_t returns_us = (late ? 100 : 8) * RUN_SECOND;
+        FREEZES_BEHAVE(run, 1, .stuck_until_us = returns_us, .thaw_passes = late == 1);
+        virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, 50 * RUN_SECOND);
+        CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
+        CHECK_INT(freezes_frozen_us(run, 1), returns_us);
+        CHECK_INT(virtual_frozen_count(run->world), 0);
+        CHECK_INT(freezes_count(run, VIRTUAL_DID_THAWED, (int64_t)RUN_DEV(1)), 1);
+        CU_ASSERT(late == 1 || freezes_thaws_begun(run, 0) == 1);
+        run_free(run);
+    }
+}
+
 QZ_TEST(volumes_are_let_go_before_an_orphan_runs_the_post_script) // which may want to unmount them
 {
     struct run *run = freezes_slow_run();
