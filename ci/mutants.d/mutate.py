@@ -36,8 +36,9 @@ class Token:
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old`, `new`: the lines that differ, blanks made one. `function`: as it is changed, to know it by."""
+    """`old`, `new`: the lines that differ, blanks made one. `function`: as it is changed, to know it by; `name`: its name."""
     line: int
+    name: str
     old: str
     new: str
     source: str
@@ -60,14 +61,24 @@ def closing_of(tokens, index):
     raise ValueError(f'a bracket at {tokens[index].at} is not closed')
 
 
+def name_before(tokens, index):
+    """Of the function whose list of parameters ends at `index`."""
+    depth = 0
+    for i in range(index, 0, -1):
+        depth += (tokens[i].text == ')') - (tokens[i].text == '(')
+        if depth == 0:
+            return tokens[i - 1].text
+    raise ValueError(f'a bracket at {tokens[index].at} is not opened')
+
+
 def functions(tokens):
-    """First and last token of each function's body."""
+    """Name, first and last token of each function's body."""
     i = 0
     while i < len(tokens):
         if tokens[i].text == '{':
             end = closing_of(tokens, i)
             if tokens[i - 1].text == ')':
-                yield i, end
+                yield name_before(tokens, i - 1), i, end
             i = end
         i += 1
 
@@ -179,13 +190,14 @@ def changes(source, tokens, first, last):
 def mutants(source):
     """All mutants of a file, in its order."""
     tokens = tokenize(source)
-    for first, last in functions(tokens):
+    for name, first, last in functions(tokens):
         begin, end = tokens[first].at, tokens[last].end
         for at, to, text in changes(source, tokens, first, last):
             left, right = source.rfind('\n', 0, at) + 1, source.index('\n', to)
             changed = source[:at] + text + source[to:]
             yield Mutant(
                 line=source.count('\n', 0, at) + 1,
+                name=name,
                 old=' '.join(source[left:right].split()),
                 new=' '.join((source[left:at] + text + source[to:right]).split()),
                 source=changed,

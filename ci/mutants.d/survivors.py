@@ -10,26 +10,30 @@ LIST = Path(__file__).resolve().parent / 'survivors'
 
 @dataclass(frozen=True)
 class Survivor:
-    file: str
+    place: str  # file and function
     old: str
     new: str
 
 
 def read_rows():
-    """[(line of the list, survivor, reason)]. Blocks of four lines: FILE, "- OLD", "+ NEW", "= REASON"."""
+    """[(line of the list, survivor, reason)]. Blocks of four lines: FILE FUNCTION, "- OLD", "+ NEW", "= REASON"."""
     rows, block = [], []
     for number, line in enumerate(LIST.read_text().splitlines(), 1):
         if line and not line.startswith('#'):
             block.append((number, line))
         if len(block) == 4:
-            (first, file), (_, old), (_, new), (_, reason) = block
+            (first, place), (_, old), (_, new), (_, reason) = block
             if old[:2] != '- ' or new[:2] not in ('+ ', '+') or reason[:2] != '= ' or not reason[2:].strip():
-                raise ValueError(f'{LIST}:{first}: not FILE, "- OLD", "+ NEW", "= REASON"')
-            rows.append((first, Survivor(file, old[2:], new[2:]), reason[2:]))
+                raise ValueError(f'{LIST}:{first}: not FILE FUNCTION, "- OLD", "+ NEW", "= REASON"')
+            rows.append((first, Survivor(place, old[2:], new[2:]), reason[2:]))
             block = []
     if block:
-        raise ValueError(f'{LIST}:{block[0][0]}: FILE, "- OLD", "+ NEW", "= REASON" expected')
+        raise ValueError(f'{LIST}:{block[0][0]}: FILE FUNCTION, "- OLD", "+ NEW", "= REASON" expected')
     return rows
+
+
+def of(file, mutant):
+    return Survivor(f'{file} {mutant.name}', mutant.old, mutant.new)
 
 
 def read():
@@ -43,15 +47,15 @@ def check(mutants_of):
     status = 0
     seen = set()
     for number, survivor, _ in rows:
-        if survivor.file not in there:
-            exists = (ROOT / survivor.file).exists()
-            there[survivor.file] = {(m.old, m.new) for m in mutants_of(survivor.file)} if exists else set()
-        place = f'{LIST.relative_to(ROOT)}:{number}'
-        if (survivor.old, survivor.new) not in there[survivor.file]:
-            print(f'{place}: {survivor.file} has no such mutant any more: {survivor.old}', file=sys.stderr)
+        file = survivor.place.split(' ')[0]
+        if file not in there:
+            there[file] = {of(file, mutant) for mutant in mutants_of(file)} if (ROOT / file).is_file() else set()
+        if survivor not in there[file]:
+            print(f'{LIST.relative_to(ROOT)}:{number}: {survivor.place} has no such mutant any more: {survivor.old}',
+                  file=sys.stderr)
             status = 1
         if survivor in seen:
-            print(f'{place}: listed a second time: {survivor.old}', file=sys.stderr)
+            print(f'{LIST.relative_to(ROOT)}:{number}: listed a second time: {survivor.old}', file=sys.stderr)
             status = 1
         seen.add(survivor)
     return status

@@ -274,6 +274,23 @@ QZ_TEST(a_guardian_that_falls_asleep_while_it_freezes_is_not_waited_for) // when
     run_free(run);
 }
 
+QZ_TEST(the_guardian_keeps_every_limit_by_itself) // while the agent, which would ask, is asleep
+{
+    static const struct {
+        int64_t stuck_until_us, thawed_by_us;
+    } cases[] = {{60 * RUN_SECOND, 8 * RUN_SECOND}, {0, 14 * RUN_SECOND}}; /* the freeze timeout, the hold limit */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct run *run = freezes_slow_run();
+        FREEZES_BEHAVE(run, 1, .stuck_until_us = cases[i].stuck_until_us);
+        virtual_stop_at(run->world, VIRTUAL_AGENT, FREEZES_IN_FREEZE, 100 * RUN_SECOND);
+        CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
+        CU_ASSERT(freezes_frozen_us(run, 2) > 0);
+        CU_ASSERT(freezes_thawed_us(run, 2) <= cases[i].thawed_by_us);
+        freezes_check_left_nothing(run, true);
+        run_free(run);
+    }
+}
+
 QZ_TEST(what_a_guardian_slept_through_is_thawed_once) // by the agent, if it could wait for it; else by the guardian
 {
     for (int late = 0; late <= 1; late++) {
