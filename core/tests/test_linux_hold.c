@@ -1,6 +1,11 @@
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "linux_check.h"
@@ -159,6 +164,63 @@ QZ_TEST(volumes_can_be_armed_again_after_they_were_given_up)
         CHECK_INT(operate(os, 1, QZ_VOLUME_SYNC).error, 0);
         os->ops->volumes_close(os);
     }
+    linux_check_close(os);
+    loop_volumes_remove(&volumes);
+}
+
+/* How many of our threads have that scheduling policy. */
+static int threads_with(int policy)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+    for (struct dirent *task = readdir(tasks); task; task = readdir(tasks))
+        count += task->d_name[0] != '.' && sched_getscheduler((pid_t)strtol(task->d_name, NULL, 10)) == policy;
+    closedir(tasks);
+    return count;
+}
+
+/* Puts something on a volume that flushing it has to write. */
+static void make_dirty(const struct loop_volumes *volumes, int slot)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/file", loop_volumes_path(volumes, slot));
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK_INT(write(fd, path, sizeof path), sizeof path);
+    close(fd);
+}
+
+QZ_TEST(who_freezes_goes_before_others) // while volumes are armed; what it starts does not, and flushing does not
+{
+    const int urgent = SCHED_RR | SCHED_RESET_ON_FORK;
+    const struct sched_param lowest = {.sched_priority = 1}, none = {0};
+    if (sched_setscheduler(0, urgent, &lowest) != 0) {
+        check_skip("needs leave to use SCHED_RR");
+        return;
+    }
+    CHECK_INT(sched_setscheduler(0, SCHED_OTHER, &none), 0);
+    struct loop_volumes volumes;
+    if (!loop_volumes_make(&volumes, 2, true))
+        return;
+    struct qz_os *os = linux_check_open();
+    arm(os, &volumes);
+    make_dirty(&volumes, 1);
+    CHECK_INT(threads_with(urgent), 3);
+    CHECK_INT(operate(os, 0, QZ_VOLUME_FREEZE).error, 0);
+    os->ops->volume_start(os, 1, QZ_VOLUME_SYNC); /* it lies on the other one, and so hangs */
+    usleep(200000);
+    CHECK_INT(threads_with(urgent), 2);
+    os->ops->volume_start(os, 0, QZ_VOLUME_THAW);
+    finished(os);
+    finished(os);
+    CHECK_INT(threads_with(urgent), 3);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(sched_getscheduler(0) == SCHED_OTHER ? 0 : 1);
+    int status = -1;
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK_INT(status, 0);
+    os->ops->volumes_close(os);
+    CHECK_INT(sched_getscheduler(0), SCHED_OTHER);
     linux_check_close(os);
     loop_volumes_remove(&volumes);
 }
