@@ -11,6 +11,7 @@
 #include "text.h"
 
 #define NAME "result"
+#define INTEGER_MAX 9007199254740991.0 /* the largest that survives JSON: 2^53 - 1 */
 
 static char *kept_path(struct qz_os *os)
 {
@@ -84,25 +85,41 @@ static char *copy_string(const cJSON *object, const char *key)
     return text ? strdup(text) : NULL;
 }
 
+/* An integer from `min` to `max`. */
+static bool take_number(const cJSON *object, const char *key, double min, double max, uint64_t *out)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    bool sound = cJSON_IsNumber(item) && item->valuedouble >= min && item->valuedouble <= max;
+    *out = sound ? (uint64_t)item->valuedouble : 0;
+    return sound && (double)*out == item->valuedouble;
+}
+
+/* A status that a result has: exit(2) takes 256 for 0. */
+static bool is_status(uint64_t status)
+{
+    return status == QZ_EXIT_APPLICATION || status == QZ_EXIT_FILESYSTEM || status == QZ_EXIT_CRASH ||
+           status == QZ_EXIT_NONE || status == QZ_EXIT_SOFTWARE;
+}
+
 static bool take_result(const cJSON *root, const char *key, struct qz_kept_text *out)
 {
     const cJSON *entry = cJSON_GetObjectItemCaseSensitive(root, key);
-    const cJSON *status = cJSON_GetObjectItemCaseSensitive(entry, "status");
-    *out = (struct qz_kept_text){cJSON_IsNumber(status) ? status->valueint : QZ_EXIT_SOFTWARE,
-                                 copy_string(entry, "json"), copy_string(entry, "human")};
-    return out->json && out->human;
+    uint64_t status;
+    bool sound = take_number(entry, "status", 0, QZ_EXIT_SOFTWARE, &status) && is_status(status);
+    *out = (struct qz_kept_text){(int)status, copy_string(entry, "json"), copy_string(entry, "human")};
+    return sound && out->json && out->human;
 }
 
 static int take(const char *text, size_t size, struct qz_kept *kept)
 {
     cJSON *root = cJSON_ParseWithLength(text, size);
-    const cJSON *pid = cJSON_GetObjectItemCaseSensitive(root, "pid");
-    const cJSON *start_time = cJSON_GetObjectItemCaseSensitive(root, "start_time");
+    uint64_t pid, start_time;
     kept->run_id = copy_string(root, "run_id");
-    bool complete = kept->run_id && cJSON_IsNumber(pid) && cJSON_IsNumber(start_time) &&
+    bool complete = kept->run_id && take_number(root, "pid", 1, INT32_MAX, &pid) &&
+                    take_number(root, "start_time", 0, INTEGER_MAX, &start_time) &&
                     take_result(root, "result", &kept->result);
     if (complete)
-        kept->writer = (struct qz_process){.pid = pid->valueint, .start_time = (uint64_t)start_time->valuedouble};
+        kept->writer = (struct qz_process){.pid = (pid_t)pid, .start_time = start_time};
     if (complete && cJSON_HasObjectItem(root, "if_taken"))
         complete = take_result(root, "if_taken", &kept->if_taken);
     cJSON_Delete(root);
