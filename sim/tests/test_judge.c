@@ -367,6 +367,68 @@ QZ_TEST(a_short_hold_is_found) // 3: with --hold the time between freeze and tha
     judged(&story, 3, "no snapshot was taken");
 }
 
+/* `begin` and `end`: in which order the agent of `end` starts and everything is thawed, and what is claimed. */
+struct halves {
+    bool thawed_before;
+    bool failed;
+    int64_t held_us;
+    const char *consistency;
+    int exit;
+    int invariant; /* what is found wrong; 0: nothing */
+    const char *part;
+};
+
+static void agent(struct story *story, enum trace_what what, int step)
+{
+    tell(story, (struct trace_event){.role = TRACE_AGENT, .what = what, .step = step});
+}
+
+static void thaw_in(struct story *story, int step)
+{
+    size_t from = story->outcome.trace.count;
+    operation(story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
+    for (size_t i = from; i < story->outcome.trace.count; i++)
+        story->outcome.trace.events[i].step = step;
+}
+
+QZ_TEST(an_open_backup_is_judged_by_both_its_halves) // 3, 5: the snapshot lies between `begin`'s end and `end`'s start.
+{
+    static const char *const BEGIN[] = {"begin", "--hold-limit", "5", NULL};
+    static const char *const END[] = {"end", NULL};
+    static const char *const FAILED[] = {"end", "--failed", NULL};
+    static const struct halves CASES[] = {
+        {false, false, 0, "application", 0, 0, NULL},
+        {true, false, 0, "application", 0, 3, "claimed"},
+        {true, false, 0, "crash", 11, 0, NULL},
+        {false, true, 0, "crash", 11, 3, "claimed"},
+        {false, false, 7000 * MS, "application", 0, 5, "too long"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const struct halves *it = &CASES[i];
+        struct story story;
+        begin(&story);
+        struct scenario_step steps[] = {{.argv = BEGIN, .argc = 3, .expect = {.exit = -1}},
+                                        {.argv = it->failed ? FAILED : END, .argc = it->failed ? 2 : 1, .expect = {.exit = -1}}};
+        struct outcome_step seen[2] = {{.out = (char[]){"open\n"}}};
+        pre(&story);
+        operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
+        agent(&story, TRACE_EXITS, 0);
+        story.now_us += it->held_us;
+        if (it->thawed_before)
+            thaw_in(&story, 1);
+        agent(&story, TRACE_STARTS, 1);
+        if (!it->thawed_before)
+            thaw_in(&story, 1);
+        post(&story);
+        result(&story, it->consistency, it->exit, it->exit ? "FreezeLost" : NULL);
+        seen[1] = story.seen;
+        story.scenario.steps = steps;
+        story.scenario.step_count = story.outcome.step_count = 2;
+        story.outcome.steps = seen;
+        judged(&story, it->invariant, it->part);
+    }
+}
+
 QZ_TEST(an_owed_post_script_is_found) // 4: a pre-script that started has its post-script run.
 {
     struct story story;
