@@ -39,6 +39,8 @@ struct scene {
 };
 
 void scene_set(struct scene *scene);
+/* Its scripts have a second, and not as long as usual. */
+void scene_short_timeout(struct scene *scene);
 /* Two plugins, "first" with the scripts of scene_set, "second" with one whose pre-script does what `pre` says. */
 void scene_two_plugins(struct scene *scene, const struct scenario_attempt *pre);
 void scene_step(struct scene *scene, const char *words);      /* one more, its words apart by spaces */
@@ -75,8 +77,5 @@ bool played_frozen(const struct played *played, int step, const char *mount);
 /* The lines must match the patterns (NULL-terminated), in this order; others may come between. */
 void check_order(const char *file, unsigned line, const struct played *played, const char *const *patterns);
 #define CHECK_ORDER(played, ...) check_order(__FILE__, __LINE__, played, (const char *const[]){__VA_ARGS__, NULL})
-/* … and there are no others. */
-void check_lines(const char *file, unsigned line, const struct played *played, const char *const *patterns);
-#define CHECK_LINES(played, ...) check_lines(__FILE__, __LINE__, played, (const char *const[]){__VA_ARGS__, NULL})
 
 #endif

@@ -17,11 +17,13 @@ QZ_TEST(plain_run_is_told_whole) // A plain run is application-consistent, and i
     scene_set(&scene);
     if (scene_play(&scene, &played)) {
         /* One guardian relieves the other, and starts while that one ends. */
-        CHECK_LINES(&played, "agent starts", "guardian starts", "pre ScriptRunner 1 starts",
+        CHECK_ORDER(&played, "agent starts", "guardian starts", "pre ScriptRunner 1 starts",
                     "pre ScriptRunner 1 exits 0", "guardian [se]*", "guardian [se]*", "sync /data begins",
                     "sync /data ok", "freeze /data begins", "freeze /data ok", "snapshot starts", "snapshot exits 0",
                     "thaw /data begins", "thaw /data ok", "post ScriptRunner 1 starts",
                     "post ScriptRunner 1 exits 0", "guardian exits 0", "agent exits 0");
+        /* There are no others; but a disk that is slow just then is flushed once more. */
+        CHECK_INT(played_count(&played, "*") - played_count(&played, "sync *"), 16);
         CHECK_INT(played_count(&played, "guardian starts"), 2);
         CHECK_INT(played_count(&played, "guardian exits 0"), 2);
         CHECK_INT(played_exit(&played, 0), 0);
@@ -96,6 +98,7 @@ QZ_TEST(timed_out_script_is_seen_to_die) // A script that runs out of time is se
     struct scene scene;
     struct played played;
     scene_set(&scene);
+    scene_short_timeout(&scene);
     scene.pre.run_us = SCENARIO_FOREVER;
     scene.pre.leaves = 1;
     scene.pre.leaves_run_us = SCENARIO_FOREVER;
