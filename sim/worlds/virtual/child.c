@@ -278,6 +278,8 @@ int os_child_start(struct qz_os *os, const struct qz_child_spec *spec)
     const struct tree *before = *place_of(world, spec->slot);
     if (before && before->members[0].alive)
         violate(process, "child_start: a child of this slot is alive");
+    if (!spec->argv || !spec->envp || !spec->out || !spec->err)
+        violate(process, "child_start: words, environment or tails are missing");
     struct script *script = script_of(world, spec->path);
     const struct virtual_attempt *attempt = NULL;
     if (script && script->count > 0) {
