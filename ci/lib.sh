@@ -72,7 +72,17 @@ make_volume() {
     mkdir "$WORK/$1"
     truncate -s "$2" "$image"
     quietly "mkfs.${3-ext4}" -q "${options[@]}" "$image"
-    mount -o loop "$image" "$WORK/$1" || die "no filesystem on a loop device can be had here; is there /dev/loop-control?"
+    mount_loop "$image" "$WORK/$1" || die "no filesystem on a loop device can be had here; is there /dev/loop-control?"
+}
+
+# Whoever looks for a free loop device at the same moment may have been given the same one, and was first.
+mount_loop() {
+    local _
+    for _ in {1..5}; do
+        ! mount -o loop "$@" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    mount -o loop "$@"
 }
 
 work_mounts() { awk -v work="$WORK/" 'index($5, work) == 1 {print $5}' /proc/self/mountinfo | tac; }

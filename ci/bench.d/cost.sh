@@ -72,7 +72,6 @@ measure_kill() {
     note_cost quiesce agent_resident "$(resident "$STARTED")"
     note_cost quiesce guardian_resident "$(resident "$(guardian_of "$STARTED")")"
     note_cost quiesce kill "$("$STOPWATCH" kill "$STARTED" "$VOLUME")"
-    wait "$STARTED" 2>/dev/null || true
-    while [[ -n $(work_processes) ]]; do sleep 0.05; done
+    hold_end
     pause
 }

@@ -98,7 +98,7 @@ measure_tool() {
 # All these tools in turns, on $VOLUMES, noted for $PANEL and $X. $WRITERS are the stopwatch's options.
 measure_stalls() {
     local round tool sound=() count
-    agent_start "${VOLUMES[@]}"
+    [[ " $* " != *" qemu-ga "* ]] || agent_start "${VOLUMES[@]}"
     for tool; do
         ! try_tool "$tool" || sound+=("$tool")
     done
@@ -108,7 +108,7 @@ measure_stalls() {
             measure_tool "${sound[(round + number) % count]}"
         done
     done
-    agent_end
+    [[ " $* " != *" qemu-ga "* ]] || agent_end
 }
 
 # ---- While it holds --------------------------------------------------------------------------------------------------
@@ -119,11 +119,17 @@ hold() {
     local command=("$QUIESCE" run --config "$WORK/config.json" --hold 20)
     for volume; do command+=(--volume "$volume"); done
     start "${command[@]}" >/dev/null 2>&1
-    for _ in {1..100}; do # the report appears only at the end, so a frozen volume is known by what quiesce itself says
+    for _ in {1..1000}; do # the report appears only at the end, so a frozen volume is known by what quiesce itself says
         ! "$QUIESCE" status | grep -qF "${*: -1}" || return 0
         sleep 0.02
     done
     die "quiesce did not freeze ${*: -1}"
+}
+
+# When the run that holds was ended: waits until nothing of it is left.
+hold_end() {
+    wait "$STARTED" 2>/dev/null || true
+    while [[ -n $(work_processes) ]]; do sleep 0.05; done
 }
 
 resident() { awk '/^VmRSS:/ {print $2 * 1024}' "/proc/$1/status"; }

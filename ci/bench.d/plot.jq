@@ -23,9 +23,9 @@ def page($width; $height; $title; $about; $body):
   svg { font: 13px system-ui, sans-serif; background: #fff }
   text { fill: #24292f } .title { font-size: 16px; font-weight: 600 } .quiet { fill: #6a737d; font-size: 12px }
   .right { text-anchor: end } .middle { text-anchor: middle } .strong { font-weight: 600 }
-  .grid { stroke: #d8dee4 } .curve { fill: none; stroke-width: 2.5 } .spread { stroke-width: 1.5 }
+  .grid { stroke: #d8dee4 } .curve { fill: none; stroke-width: 2.5 } .spread { stroke-width: 1.5 } .mark { stroke: #24292f; opacity: 0.6 }
   @media (prefers-color-scheme: dark) {
-    svg { background: #0d1117 } text { fill: #e6edf3 } .quiet { fill: #8b949e } .grid { stroke: #30363d }
+    svg { background: #0d1117 } text { fill: #e6edf3 } .quiet { fill: #8b949e } .grid { stroke: #30363d } .mark { stroke: #e6edf3 }
   }
 </style>", text(16; 28; "title"; $title), $body, text(16; $height - 14; "quiet"; $about), "</svg>";
 
@@ -42,9 +42,9 @@ def lines($about; $caption; $all):
     (if ($panels | length) > 1 then 250 else 560 end) as $width |
     ($rows | map(.x) | unique) as $xs | ($xs | [(min | log10), (max | log10)]) as [$left, $right] |
     def y: $top + $height - ((. | log10) - $low) / ($high - $low) * $height;
-    page(40 + 30 + ($width + 56) * ($panels | length); $top + $height + 76; $about.title; $caption; [
+    page(($width + 74) * ($panels | length); $top + $height + 76; $about.title; $caption; [
         legend($tools; 54),
-        ($panels | to_entries[] | .value as $panel | (66 + .key * ($width + 56)) as $begin |
+        ($panels | to_entries[] | .value as $panel | (70 + .key * ($width + 74)) as $begin |
             def x: $begin + 16 + ((log10 - $left) / ($right - $left)) * ($width - 32);
             text($begin; 76; "strong"; $panel),
             (range($low; $high + 1) | pow(10; .) | line($begin; y; $begin + $width; y; "grid"; null),
@@ -58,13 +58,16 @@ def lines($about; $caption; $all):
                     "<circle cx=\"\(.x | x | near)\" cy=\"\(.median | y | near)\" r=\"4\" fill=\"\($colour)\"/>")))
     ] | join("\n"));
 
+# A round step of which some four make up this much.
+def step: (. / 4) as $about | pow(10; $about | log10 | floor) | . * ([1, 2, 5, 10] as $round | . as $unit | first($round[] | select(. * $unit >= $about)));
+
 def bars($about; $caption; $rows):
-    tools_of($rows) as $tools | ($rows | map(.low, .high) | decades) as [$low, $high] | 160 as $begin | 560 as $width |
-    def x: $begin + ((log10 - $low) / ($high - $low)) * $width;
+    tools_of($rows) as $tools | ($rows | map(.high) | max) as $most | 160 as $begin | 560 as $width |
+    def x: $begin + . / $most * $width;
     ($rows | group_by([.panel, .x])) as $groups |
     ($groups | map(length * 22 + 34) | add) as $height |
     page($begin + $width + 130; 50 + $height + 56; $about.title; $caption; [
-        (range($low; $high + 1) | pow(10; .) | line(x; 46; x; 50 + $height; "grid"; null),
+        (range(0; $most; $most | step) | line(x; 46; x; 50 + $height; "grid"; null),
             text(x; 50 + $height + 16; "quiet middle"; in_unit($about.unit // "us"))),
         (foreach $groups[] as $group ({y: 50}; .at = .y | .y += ($group | length) * 22 + 34;
             text(16; .at + 16; "strong"; $group[0].panel + (if $about.x then ", \($group[0].x) \($about.x)" else "" end)),
@@ -72,12 +75,12 @@ def bars($about; $caption; $rows):
                 ($at + 24 + .key * 22) as $y | .value |
                 text($begin - 8; $y + 13; "right"; .tool),
                 "<rect x=\"\($begin)\" y=\"\($y)\" width=\"\((.median | x) - $begin | near)\" height=\"17\" rx=\"2\" fill=\"\(.colour)\"/>",
-                line(.low | x; $y + 8.5; .high | x; $y + 8.5; "grid spread"; null),
+                line(.low | x; $y + 8.5; .high | x; $y + 8.5; "mark"; null),
                 text((.high | x) + 7; $y + 13; ""; .median | in_unit($about.unit // "us")))))
     ] | join("\n"));
 
 def plot($question): .questions[$question] as $about |
-    "medians, quartiles as thin lines; logarithmic. \(.date), Linux \(.kernel), \(.cpus) processors, \(.memory_mib / 1024 | round) GiB" as $caption |
+    "medians, quartiles as thin lines; \(if .questions[$question].plot.kind == "lines" then "logarithmic" else "linear" end). \(.date), Linux \(.kernel), \(.cpus) processors, \(.memory_mib / 1024 | round) GiB" as $caption |
     (.rows | map(select(.question == $question and .measure == $about.plot.measure))) as $rows |
     select($rows | length > 0) |
     if $about.plot.kind == "lines" then lines($about + $about.plot; $caption; $rows) else bars($about + $about.plot; $caption; $rows) end;

@@ -60,7 +60,7 @@ measure_resident() {
     note "$PANEL" agent "$X" resident "$(resident "$STARTED")"
     note "$PANEL" guardian "$X" resident "$(resident "$(guardian_of "$STARTED")")"
     kill "$STARTED"
-    wait "$STARTED" || true
+    hold_end
 }
 
 # The same for writers that wait for their data to be on the disk, as databases do.

@@ -38,7 +38,7 @@ agent_start() {
     start unshare --mount "$BENCH/peer-qemu-ga" "$WORK/agent" "$@" >"$WORK/agent.log" 2>&1
     AGENT=$STARTED
     local _
-    for _ in {1..100}; do
+    for _ in {1..400}; do
         [[ ! -S /proc/$AGENT/root/run/agent.sock ]] || break
         sleep 0.05
     done
