@@ -81,18 +81,23 @@ ask_fsync() {
     volumes_close
 }
 
-# How long does a writer stand still when there is much to be flushed? On this machine's own disk.
+# How long does a writer stand still when there is much to be flushed? On this machine's own disk. One that appends, and one
+# that rewrites the same pages: it may have to wait for a page that is being flushed, whoever flushes.
 
 ask_dirty() {
-    local sizes=(64 256) fstypes=(ext4 xfs btrfs)
+    local sizes=(64 256) fstypes=(ext4 xfs btrfs) fstype
     [[ -z $QUICK ]] || { sizes=(64) fstypes=(ext4); }
-    for PANEL in "${fstypes[@]}"; do
-        volumes_open 4 "$PANEL" 2G disk
+    for fstype in "${fstypes[@]}"; do
+        volumes_open 4 "$fstype" 2G disk
         for X in "${sizes[@]}"; do
-            WRITERS=(--pace 400 --dirty "$X")
+            PANEL=$fstype
+            WRITERS=(--append --pace 400 --dirty "$X")
             mapfile -t tools < <(tools)
             measure_stalls "${tools[@]}"
         done
+        PANEL="$fstype, rewriting"
+        WRITERS=(--pace 400 --dirty "$X")
+        measure_stalls "${tools[@]}"
         volumes_close
     done
 }
