@@ -10,7 +10,7 @@ ask_cost() {
     volumes_open 1 ext4 64M disk
     VOLUME=${VOLUMES[0]}
     WRITERS=(--pace 100)
-    RUN=("$QUIESCE" run --config "$WORK/config.json" --volume "$VOLUME" --format json)
+    RUN=("$QUIESCE" run --expedite never --config "$WORK/config.json" --volume "$VOLUME" --format json)
     local round
     "${RUN[@]}" -- true >/dev/null 2>&1 # what is read from disk for the first time is not what is measured
     for ((round = 0; round < ROUNDS; round++)); do
@@ -47,7 +47,7 @@ measure_fsfreeze() {
 
 measure_run() {
     local took window calls
-    took=$("$STOPWATCH" run "$MEMORY/report.json" "${RUN[@]}" -- true 2>"$WORK/log")
+    took=$("$STOPWATCH" run "$MEMORY/report.json" "${RUN[@]}" -- true 2>"$WORK/log") || die "$(tail -n 1 "$WORK/log")"
     read -r window calls < <(jq -r '"\(.freeze.window_us) \(.freeze.volumes[0] | .freeze_us + .thaw_us)"' "$MEMORY/report.json")
     note_cost quiesce run "$took"
     note_cost quiesce window "$window"
@@ -60,7 +60,7 @@ measure_run() {
 measure_thaw() {
     local resumed
     tool_command quiesce "$VOLUME"
-    watch_writers
+    watch_writers || die "$(tail -n 1 "$WORK/log")"
     resumed=$(awk '$1 == "resumed" { print $2 }' "$MEMORY/seen")
     [[ -z $resumed ]] || note_cost quiesce to_thaw "$((resumed - $(jq '.freeze.volumes[0].thaw_us' "$MEMORY/report.json")))"
     pause

@@ -25,11 +25,6 @@ measure_open() {
 {"preScriptLocation": "$WORK/pre.sh", "postScriptLocation": "$WORK/post.sh", "continueBackupOnFailure": false}
 CONFIG
     chmod 0600 "$WORK/config.json"
-    OURS=(quiesce)
-    if "$QUIESCE" run --help | grep -q -e --expedite; then
-        OURS+=(quiesce-expedited)
-        EXPEDITE_NEVER=(--expedite never)
-    fi
 }
 
 # One value: of which panel (a filesystem), which tool, where on the x axis, what, how much (microseconds, bytes, or a number).

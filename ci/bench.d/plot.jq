@@ -38,7 +38,7 @@ def decades: [(map(log10) | min | floor), (map(log10) | max | ceil)] | if .[0] =
 
 def lines($about; $caption; $all):
     ($all | map(select(.tool != "bare"))) as $rows | tools_of($rows) as $tools | ($rows | map(.low, .high) | decades) as [$low, $high] | 250 as $height | 86 as $top |
-    ($rows | map(.panel) | unique_by([($about.panels // [] | index(.)), .]) | sort_by(. as $panel | $about.panels | index($panel))) as $panels |
+    ($rows | map(.panel) | once) as $panels |
     (if ($panels | length) > 1 then 250 else 560 end) as $width |
     ($rows | map(.x) | unique) as $xs | ($xs | [(min | log10), (max | log10)]) as [$left, $right] |
     def y: $top + $height - ((. | log10) - $low) / ($high - $low) * $height;
@@ -64,7 +64,7 @@ def step: (. / 4) as $about | pow(10; $about | log10 | floor) | . * ([1, 2, 5, 1
 def bars($about; $caption; $rows):
     tools_of($rows) as $tools | ($rows | map(.high) | max) as $most | 160 as $begin | 560 as $width |
     def x: $begin + . / $most * $width;
-    ($rows | group_by([.panel, .x])) as $groups |
+    ($rows | grouped) as $groups |
     ($groups | map(length * 22 + 34) | add) as $height |
     page($begin + $width + 130; 50 + $height + 56; $about.title; $caption; [
         (range(0; $most; $most | step) | line(x; 46; x; 50 + $height; "grid"; null),

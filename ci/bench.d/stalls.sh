@@ -15,7 +15,8 @@ ask_trivial() {
     for ((round = -1; round < ROUNDS; round++)); do # the first one reads from disk what is read only once
         for tool in "${tools[@]}"; do
             tool_command "$tool" "${VOLUMES[@]}"
-            took=$("$STOPWATCH" run /dev/null "${COMMAND[@]}" 2>"$WORK/log")
+            took=$("$STOPWATCH" run "$MEMORY/output" "${COMMAND[@]}" 2>"$WORK/log") ||
+                die "$tool has failed: $(tail -n 1 "$WORK/log") $(head -c 300 "$MEMORY/output")"
             ((round < 0)) || note "$PANEL" "$tool" "$X" took "$took"
             pause
         done

@@ -14,11 +14,17 @@ def unit: if . == "rate" then "/s" elif . == "binary" or endswith("resident") th
 def cell($unit): if . == null then "" else (.median | in_unit($unit)) + " (" + (.low | in_unit($unit) | split(" ")[0]) + "–" +
     (.high | in_unit($unit) | split(" ")[0]) + ")" end;
 
+# Without what was there before, in their order.
+def once: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] end);
+
+# What belongs to one panel and x, panels in their order.
+def grouped: (map(.panel) | once) as $panels | group_by([.panel, .x]) | sort_by([(.[0].panel as $panel | $panels | index($panel)), .[0].x]);
+
 def measure_table($rows; $measure):
-    ($rows | map(.tool) | reduce .[] as $tool ([]; if index($tool) then . else . + [$tool] end)) as $tools |
+    ($rows | map(.tool) | once) as $tools |
     ([($rows[] | "\(.panel), \(.x)" | length), ($measure | length - 2)] | max + 5) as $first |
     ("  " + ($measure | padded($first)) + ($tools | map(padded(26)) | add)),
-    ($rows | group_by([.panel, .x])[] |
+    ($rows | grouped[] |
         . as $same | "  " + ("  \(.[0].panel), \(.[0].x)" | padded($first)) +
         ($tools | map(. as $tool | first($same[] | select(.tool == $tool)) // null | cell($measure | unit) | padded(26)) | add));
 

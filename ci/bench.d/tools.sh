@@ -2,6 +2,7 @@
 # The tools that are compared. Each is a command that gets mount points, freezes them, runs the program $SNAPSHOT when all
 # are frozen, thaws them, and exits with 0 if all of that worked; README says it to those who bring one of their own.
 
+OURS=(quiesce quiesce-expedited)
 declare -A PEERS=() # what --peer brings
 PEER_NAMES=()
 
@@ -22,7 +23,7 @@ tool_command() {
     case $1 in
         quiesce*)
             COMMAND=("$QUIESCE" run --config "$WORK/config.json" --format json --report "$MEMORY/report.json")
-            case $1 in *-expedited) COMMAND+=(--expedite always) ;; *) COMMAND+=(${EXPEDITE_NEVER[@]+"${EXPEDITE_NEVER[@]}"}) ;; esac
+            case $1 in *-expedited) COMMAND+=(--expedite always) ;; *) COMMAND+=(--expedite never) ;; esac
             for volume in "${@:2}"; do COMMAND+=(--volume "$volume"); done
             COMMAND+=(-- "$SNAPSHOT")
             ;;
