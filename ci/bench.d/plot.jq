@@ -80,7 +80,9 @@ def bars($about; $caption; $rows):
     ] | join("\n"));
 
 def plot($question): .questions[$question] as $about |
-    "medians, quartiles as thin lines; \(if .questions[$question].plot.kind == "lines" then "logarithmic" else "linear" end). \(.date), Linux \(.kernel), \(.cpus) processors, \(.memory_mib / 1024 | round) GiB" as $caption |
-    (.rows | map(select(.question == $question and .measure == $about.plot.measure))) as $rows |
-    select($rows | length > 0) |
-    if $about.plot.kind == "lines" then lines($about + $about.plot; $caption; $rows) else bars($about + $about.plot; $caption; $rows) end;
+    "medians, quartiles as thin lines; \(if $about.plot.kind == "lines" then "logarithmic" else "linear" end). \(machine)" as $caption |
+    (.rows | map(select(.question == $question and .measure == $about.plot.measure))) as $rows | select($rows | length > 0) |
+    ($about + $about.plot) as $about |
+    if $about.kind == "lines" then lines($about; $caption; $rows)
+    elif $about.largest then ($rows | map(.x) | max) as $x | bars($about; $caption; $rows | map(select(.x == $x)))
+    else bars($about; $caption; $rows) end;

@@ -10,4 +10,4 @@ def rows: [inputs / "\t"] | to_entries |
     map((map(.value)) as $values | .[0] | del(.value, .at) +
         {median: ($values | quantile(0.5)), low: ($values | quantile(0.25)), high: ($values | quantile(0.75)), count: ($values | length)});
 
-def summary: {date: $date, kernel: $kernel, cpus: $cpus, memory_mib: $memory_mib, questions: $questions[0], rows: rows} | .targets = targets;
+def summary: {date: $date, kernel: $kernel, cpus: $cpus, memory_mib: $memory_mib, load: $load, questions: $questions[0], rows: rows} | .targets = targets;

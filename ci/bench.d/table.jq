@@ -35,8 +35,11 @@ def targets_of($question): .targets[] | select(.question == $question and .met !
     (.value | in_unit($unit) | padded(12)) + (if .base == null then (if .at_least then "at least " else "at most " end) + (.limit | in_unit($unit))
      else "of \(.base | in_unit($unit)): \(.value / .base | times), at most \(.limit / .base | times)" end);
 
+# How busy it was says how far to believe it.
+def machine: "\(.date), Linux \(.kernel), \(.cpus) processors, \(.memory_mib / 1024 | round) GiB, load \(.load | round)";
+
 def table: . as $result |
-    "Medians (and quartiles), \(.date), Linux \(.kernel), \(.cpus) processors, \(.memory_mib) MiB",
+    "Medians (and quartiles). \(machine)",
     (.questions | to_entries[] | .key as $question | .value as $about |
         ($result.rows | map(select(.question == $question))) as $rows | select($rows | length > 0) |
         "", "\($question): \($about.title)",
