@@ -245,6 +245,14 @@ static bool is_mounted(int id, dev_t dev)
     return found;
 }
 
+/* Is what was opened as `path`, of mount number `id`, on superblock `dev`? Most filesystems say so themselves; for others
+ * (btrfs) the mount table has to be read again, which takes the longer the more is mounted. */
+static bool is_on(int path, int id, dev_t dev)
+{
+    struct stat status;
+    return (fstat(path, &status) == 0 && status.st_dev == dev) || is_mounted(id, dev);
+}
+
 /* Opens for ioctls what `path` (O_PATH) is. Only directories and regular files: to open a device may do something. */
 static int open_for_ioctl(int path, int *fd)
 {
@@ -266,7 +274,7 @@ int qz_linux_open_mount(const struct qz_mount *mount, int *fd)
         return errno;
     int id = -1;
     int error = qz_linux_mount_id(path, &id);
-    if (!error && (id != mount->id || !is_mounted(id, mount->dev)))
+    if (!error && (id != mount->id || !is_on(path, id, mount->dev)))
         error = ESTALE;
     if (!error)
         error = open_for_ioctl(path, fd);
