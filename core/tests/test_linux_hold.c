@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -221,6 +222,54 @@ QZ_TEST(who_freezes_goes_before_others) // while volumes are armed; what it star
     CHECK_INT(status, 0);
     os->ops->volumes_close(os);
     CHECK_INT(sched_getscheduler(0), SCHED_OTHER);
+    linux_check_close(os);
+    loop_volumes_remove(&volumes);
+}
+
+struct faults {
+    int count; /* of volumes */
+    long seen; /* page faults from the first freeze to the last thaw; -1: not yet known */
+};
+
+static void operate_on_all(struct qz_os *os, int count, enum qz_volume_op op)
+{
+    for (int slot = 0; slot < count; slot++)
+        os->ops->volume_start(os, slot, op);
+    for (int slot = 0; slot < count; slot++)
+        finished(os);
+}
+
+static void freeze_in_guardian(struct qz_os *os, void *argument)
+{
+    struct faults *faults = argument;
+    struct rusage before, after;
+    os->ops->volumes_arm(os, faults->count);
+    operate_on_all(os, faults->count, QZ_VOLUME_SYNC);
+    getrusage(RUSAGE_SELF, &before);
+    operate_on_all(os, faults->count, QZ_VOLUME_FREEZE);
+    operate_on_all(os, faults->count, QZ_VOLUME_THAW);
+    getrusage(RUSAGE_SELF, &after);
+    faults->seen = after.ru_minflt - before.ru_minflt;
+    os->ops->tell_peer(os, 1);
+    struct qz_event event;
+    linux_check_await(os, QZ_EVENT_DISMISSED, SOON_US, &event);
+}
+
+QZ_TEST(no_page_is_missing_while_frozen) // in a guardian, whose memory is a copy that is made when it is first written to
+{
+    struct loop_volumes volumes;
+    if (!loop_volumes_make(&volumes, 4, false))
+        return;
+    struct qz_os *os = linux_check_open();
+    struct faults *faults = os->ops->share(os, sizeof *faults);
+    struct qz_event event;
+    *faults = (struct faults){.count = volumes.count, .seen = -1};
+    arm(os, &volumes);
+    CHECK_INT(os->ops->guard(os, freeze_in_guardian, faults), 0);
+    CU_ASSERT(linux_check_await(os, QZ_EVENT_MESSAGE, SOON_US, &event));
+    if (!LINUX_CHECK_SANITIZED)
+        CHECK_INT(faults->seen, 0);
+    os->ops->dismiss(os);
     linux_check_close(os);
     loop_volumes_remove(&volumes);
 }
