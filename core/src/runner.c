@@ -412,7 +412,7 @@ int qz_runner_run(struct qz_os *os, const char *run_id, struct qz_job *jobs, siz
 }
 
 /* Waits until no process of the tree is alive, or `until_us`. */
-static bool await_tree_end(struct qz_os *os, int slot, int64_t until_us, int *signal_number)
+static bool await_tree_end(struct qz_os *os, int slot, int64_t until_us)
 {
     while (os->ops->tree_alive(os, slot)) {
         int64_t now_us = os->ops->now_us(os);
@@ -420,17 +420,15 @@ static bool await_tree_end(struct qz_os *os, int slot, int64_t until_us, int *si
             return false;
         struct qz_event event;
         os->ops->wait(os, now_us + TREE_LOOK_US, &event);
-        if (event.kind == QZ_EVENT_SIGNAL)
-            *signal_number = event.value;
     }
     return true;
 }
 
-bool qz_runner_end_tree(struct qz_os *os, int slot, int *signal_number)
+bool qz_runner_end_tree(struct qz_os *os, int slot)
 {
     os->ops->tree_signal(os, slot, SIGTERM);
-    if (await_tree_end(os, slot, os->ops->now_us(os) + QZ_RUNNER_GRACE_US, signal_number))
+    if (await_tree_end(os, slot, os->ops->now_us(os) + QZ_RUNNER_GRACE_US))
         return true;
     os->ops->tree_signal(os, slot, SIGKILL);
-    return await_tree_end(os, slot, os->ops->now_us(os) + QZ_RUNNER_KILL_WAIT_US, signal_number);
+    return await_tree_end(os, slot, os->ops->now_us(os) + QZ_RUNNER_KILL_WAIT_US);
 }

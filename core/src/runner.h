@@ -46,8 +46,8 @@ struct qz_job {
 int qz_runner_run(struct qz_os *os, const char *run_id, struct qz_job *jobs, size_t count, int64_t host_timeout_us,
                   bool interruptible);
 
-/* Ends a slot's whole tree: SIGTERM, grace, SIGKILL. Returns true once no process of it is alive. Volume and message
- * events that come meanwhile are dropped: call it only while nothing is frozen. Signals seen are put in *signal. */
-bool qz_runner_end_tree(struct qz_os *os, int slot, int *signal_number);
+/* Ends a slot's whole tree: SIGTERM, grace, SIGKILL. Returns true once no process of it is alive. Events that come
+ * meanwhile are dropped: call it only while nothing is frozen and nobody can ask for anything. */
+bool qz_runner_end_tree(struct qz_os *os, int slot);
 
 #endif

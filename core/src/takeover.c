@@ -9,8 +9,7 @@ static bool end_left_behind(struct qz_session *session, atomic_int *progress, in
     bool waits = *progress == QZ_SCRIPT_WAITING;
     if (!waits && *progress != QZ_SCRIPT_RUNNING)
         return false;
-    int signal_number = 0;
-    bool ended = qz_runner_end_tree(session->os, slot, &signal_number);
+    bool ended = qz_runner_end_tree(session->os, slot);
     if (!ended)
         qz_say(session->os, "a process that the dead agent had started could not be ended");
     *progress = waits ? QZ_SCRIPT_IDLE : QZ_SCRIPT_FAILED;

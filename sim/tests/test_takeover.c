@@ -44,6 +44,24 @@ QZ_TEST(a_running_pre_script_is_ended_first) // with all that it started; then i
     run_free(run);
 }
 
+QZ_TEST(a_script_of_the_dead_has_its_grace) // it may clean up; and one that cannot be killed at once is waited for
+{
+    struct run *run = orphaned_run();
+    RUN_SCRIPT(run, RUN_PRE, {.run_us = 2 * RUN_SECOND, .ignores_term = true});
+    run_quiesce(run, RUN_JSON);
+    CU_ASSERT(run_signaled_us(run, 0, SIGTERM) >= RUN_SECOND + RUN_SECOND / 2);
+    CHECK_INT(run_signaled_us(run, 0, SIGKILL), -1);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    run_free(run);
+    run = orphaned_run();
+    RUN_SCRIPT(run, RUN_PRE, {.run_us = QZ_NEVER, .ignores_term = true, .unkillable_us = 5 * RUN_SECOND});
+    run_quiesce(run, RUN_JSON);
+    CU_ASSERT_PTR_NULL(strstr(run->log, "could not be ended"));
+    CHECK_INT(run_start(run, RUN_PRE, 0)->end_us, 5 * RUN_SECOND);
+    CU_ASSERT(run_started_us(run, RUN_POST, 0) >= 5 * RUN_SECOND);
+    run_free(run);
+}
+
 QZ_TEST(a_running_snapshot_is_ended_once_thawed) // it may write to what was frozen; the post-script is told
 {
     struct run *run = orphaned_run();
