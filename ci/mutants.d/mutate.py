@@ -115,7 +115,7 @@ def change_constant(tokens, i):
         yield token.at, token.end, 'false' if token.text == 'true' else 'true'
     elif token.kind == 'number' and '.' not in token.text and 'e' not in token.text:
         digits = token.text.rstrip('uUlL')
-        value = int(digits, 0)
+        value = int(digits, 8 if digits.isdigit() and digits[0] == '0' else 0)  # C's octal
         yield token.at, token.end, str(0 if value == 1 else value + 1) + token.text[len(digits):]
 
 

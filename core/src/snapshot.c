@@ -298,11 +298,8 @@ int qz_snapshot_cancel(struct qz_snapshot *snapshot)
     struct course course = {0};
     if (!snapshot->waiting)
         return 0;
-    struct qz_attempt untouched = snapshot->result->attempt;
-    end_command(snapshot, NULL, &course);
-    snapshot->result->attempt = untouched;
+    end_command(snapshot, NULL, &course); /* of a snapshot that was not begun nobody reports how it ended */
     snapshot->waiting = false;
-    *snapshot->progress = QZ_SCRIPT_IDLE;
     return course.signal_number;
 }
 

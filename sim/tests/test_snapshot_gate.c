@@ -90,8 +90,8 @@ QZ_TEST(a_dead_agents_command_is_never_let_through) // nor does it stay, in what
         bool waited = freezes_moments[i] == FREEZES_IN_FLUSH || freezes_moments[i] == FREEZES_IN_FREEZE;
         CHECK_INT(virtual_starts_of(run->world, RUN_SNAP), freezes_moments[i] > FREEZES_IN_FREEZE);
         CU_ASSERT(!waited || run_signaled_us(run, SNAP_SLOT, SIGTERM) >= freezes_moments[i]);
-        if (waited)
-            CHECK_STRING(run_variable(run, RUN_POST, 0, "QUIESCE_SNAPSHOT"), "none");
+        if (waited || freezes_moments[i] == FREEZES_IN_HOLD)
+            CHECK_STRING(run_variable(run, RUN_POST, 0, "QUIESCE_SNAPSHOT"), waited ? "none" : "failed");
         freezes_check_left_nothing(run, true);
         run_free(run);
     }
@@ -118,5 +118,32 @@ QZ_TEST(a_command_that_was_ended_at_its_gate_is_no_snapshot) // it is not waited
                  "could not be started: it was ended by somebody while it waited for the freeze");
     CU_ASSERT_TRUE(virtual_longest_frozen_us(run->world, RUN_DEV(1)) < SECOND);
     CHECK_INT(virtual_alive(run->world), 0);
+    run_free(run);
+}
+
+QZ_TEST(a_command_that_is_refused_at_the_last_moment_is_no_snapshot) // its end tells why; all is thawed at once
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_SNAP, {.late_error = ETXTBSY});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CHECK_STRING(run_text(run, "code"), "SnapshotFailed");
+    CHECK_INT(run_count(run, "errors"), 1);
+    CHECK_STRING(run_text(run, "errors.0.detail"), "could not be started: Text file busy");
+    CHECK_STRING(run_text(run, "snapshot.start_error"), "Text file busy");
+    CU_ASSERT_TRUE(run_is_null(run, "snapshot.exit_code"));
+    CU_ASSERT_TRUE(virtual_longest_frozen_us(run->world, RUN_DEV(1)) < SECOND);
+    CHECK_INT(virtual_starts_of(run->world, RUN_SNAP), 0);
+    run_free(run);
+}
+
+QZ_TEST(a_signal_while_the_command_is_ended_is_heard) // without a freeze there is nobody else who hears it
+{
+    struct run *run = run_new(2);
+    run_config(run, "\"fsFreezeEnabled\": false");
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = SECOND, .status = 1, .leftovers = 1, .leftover_us = QZ_NEVER,
+                               .leftovers_ignore_term = true});
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, 2 * SECOND);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CU_ASSERT(run_find_error(run, "Interrupted") >= 0);
     run_free(run);
 }

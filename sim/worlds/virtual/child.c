@@ -7,6 +7,8 @@
 /* How long the kernel takes to end a process that was killed: what polls for an end right after a signal must wait. */
 #define DEATH_US 100
 
+#define NOT_EXECUTED 127 /* the exit status of one whose execve fails */
+
 static const struct virtual_attempt default_attempt = {.run_us = 1000};
 
 static struct script *script_of(const struct virtual_world *world, const char *path)
@@ -78,13 +80,16 @@ static void child_ends(struct tree *tree, int signal_number)
 {
     struct virtual_world *world = tree->owner->world;
     const struct virtual_attempt *attempt = tree->attempt;
-    int number = signal_number ? signal_number : attempt->signal;
+    bool refused = tree->gated && !signal_number; /* it was never executed */
+    int number = signal_number || refused ? signal_number : attempt->signal;
+    int status = refused ? NOT_EXECUTED : attempt->status;
     tree->start.end_us = world->now_us;
-    tree->start.end = (struct qz_child_end){.signaled = number != 0, .status = number ? number : attempt->status};
+    tree->start.end = (struct qz_child_end){.signaled = number != 0, .status = number ? number : status,
+                                            .error = refused ? attempt->late_error : 0};
     struct virtual_entry *entry = entry_add(world, NULL, VIRTUAL_DID_CHILD_ENDS);
     entry->slot = tree->start.slot;
     entry->text = tree->start.path;
-    entry->detail = number ? -number : attempt->status;
+    entry->detail = number ? -number : status;
     process_post(tree->owner,
                  &(struct qz_event){.kind = QZ_EVENT_CHILD, .slot = tree->start.slot, .end = tree->start.end});
 }
@@ -304,6 +309,8 @@ int os_child_release(struct qz_os *os, int slot)
         violate(process, "child_release: no child of this slot waits");
     else if (!error && !tree->alive)
         error = ESRCH;
+    else if (!error && tree->attempt->late_error)
+        end_at(tree->members, time_add(process->world->now_us, DEATH_US), 0);
     else if (!error)
         let_loose(tree);
     entry_operation(process, VIRTUAL_OP_CHILD_RELEASE, tree ? tree->start.path : NULL, slot, 0, -error);

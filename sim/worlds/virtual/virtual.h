@@ -98,6 +98,7 @@ struct virtual_attempt {
     bool leftovers_ignore_term;
     int64_t leftovers_unkillable_us; /* as unkillable_us, theirs */
     int start_error;    /* errno: it cannot be started */
+    int late_error;     /* errno: of a gated one, that it cannot be executed turns out when it is released */
     bool swapped;       /* the file is replaced by another one just before the start */
     const char *writes; /* a mount point it writes to first: stands still, deaf to signals, while that is frozen */
 };
