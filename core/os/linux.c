@@ -343,6 +343,23 @@ static void lower_oom_score(struct qz_linux *lx)
         lx->oom_score[0] = '\0';
 }
 
+/* A volume takes a descriptor, and many programs are started with leave for no more than 1024. */
+static void raise_descriptors(struct qz_linux *lx)
+{
+    struct rlimit most;
+    if (getrlimit(RLIMIT_NOFILE, &lx->descriptors) != 0)
+        return;
+    most = lx->descriptors;
+    most.rlim_cur = most.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &most);
+}
+
+void qz_linux_restore_descriptors(const struct qz_linux *lx)
+{
+    if (lx->descriptors.rlim_max > 0)
+        setrlimit(RLIMIT_NOFILE, &lx->descriptors);
+}
+
 static int prepare(struct qz_linux *lx)
 {
     mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
@@ -366,6 +383,7 @@ static int prepare(struct qz_linux *lx)
         return errno;
     qz_linux_read_text("/proc/sys/kernel/random/boot_id", lx->boot_id, sizeof lx->boot_id);
     lower_oom_score(lx);
+    raise_descriptors(lx);
     qz_linux_trees_open(lx);
     return 0;
 }
@@ -413,6 +431,7 @@ void qz_linux_close(struct qz_os *os)
     qz_linux_close_fd(&lx->nowhere);
     if (lx->oom_score[0])
         qz_linux_write_text("/proc/self/oom_score_adj", lx->oom_score);
+    qz_linux_restore_descriptors(lx);
     qz_linux_unshare(lx);
     free(lx);
 }

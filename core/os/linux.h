@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "quiesce/os.h"
 
@@ -106,6 +107,7 @@ struct qz_linux {
     char boot_id[40];
     struct qz_process self;
     char oom_score[16]; /* as it was when we were started, for children; "": unknown */
+    struct rlimit descriptors; /* likewise; all zero: unknown */
     struct qz_linux_shared *shared;
     struct qz_linux_region *regions; /* all memory from share() */
 
@@ -160,6 +162,9 @@ int64_t qz_linux_now_us(struct qz_os *os);
 ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity);
 /* Writes to a file of /proc or /sys that exists. Returns 0 or an errno. */
 int qz_linux_write_text(const char *path, const char *text);
+
+/* Gives the calling process back as many descriptors as it may have had when we were started. */
+void qz_linux_restore_descriptors(const struct qz_linux *lx);
 
 /* Closes *fd if it is open, and makes it -1. */
 void qz_linux_close_fd(int *fd);

@@ -209,6 +209,7 @@ static int become(struct qz_linux *lx, const struct qz_child_spec *spec)
 {
     if (lx->oom_score[0])
         qz_linux_write_text("/proc/self/oom_score_adj", lx->oom_score);
+    qz_linux_restore_descriptors(lx);
     if (spec->clean) {
         if (chdir("/") != 0)
             return errno;

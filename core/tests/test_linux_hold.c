@@ -226,6 +226,27 @@ QZ_TEST(who_freezes_goes_before_others) // while volumes are armed; what it star
     loop_volumes_remove(&volumes);
 }
 
+QZ_TEST(more_volumes_than_descriptors_are_usual) // we take as many as we may have; a child gets what we were started with
+{
+    struct rlimit given, few, now;
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &given), 0);
+    few = (struct rlimit){.rlim_cur = 64, .rlim_max = given.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &few), 0);
+    struct qz_os *os = linux_check_open();
+    struct qz_mount_table table = {0};
+    CHECK_INT(os->ops->list_mounts(os, &table), 0);
+    for (int slot = 0; slot < 100; slot++)
+        open_volume(os, &table, slot, "/"); /* only opened */
+    qz_mount_table_free(&table);
+    CHECK_INT(linux_check_shell(os, 0, "ulimit -Sn"), 0);
+    linux_check_end(os, 0, false, 0);
+    CHECK_STRING(linux_check_tail(linux_check_out(0)), "64\n");
+    linux_check_close(os);
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &now), 0);
+    CHECK_INT(now.rlim_cur, 64);
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &given), 0);
+}
+
 struct faults {
     int count; /* of volumes */
     long seen; /* page faults from the first freeze to the last thaw; -1: not yet known */
