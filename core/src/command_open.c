@@ -112,12 +112,13 @@ static int await_begun(struct qz_os *os, void *argument, const struct qz_process
     for (;;) {
         struct qz_event event;
         os->ops->wait(os, QZ_NEVER, &event);
-        if (event.kind == QZ_EVENT_MESSAGE && !ending)
-            return qz_command_show_open(os, asked.format, event.value);
+        if (event.kind == QZ_EVENT_MESSAGE && !ending &&
+            qz_command_show_open(os, asked.format, event.value) == event.value)
+            return event.value;
         if (event.kind == QZ_EVENT_PEER_LOST)
             return show_end(os, &asked);
-        if (event.kind == QZ_EVENT_SIGNAL) {
-            os->ops->process_signal(os, background, event.value);
+        if (event.kind == QZ_EVENT_SIGNAL || event.kind == QZ_EVENT_MESSAGE) { /* it may be open, and nobody told */
+            os->ops->process_signal(os, background, event.kind == QZ_EVENT_SIGNAL ? event.value : SIGTERM);
             ending = true;
         }
     }

@@ -1,6 +1,7 @@
 /* A backup that is open between `quiesce begin` and `quiesce end`, with one of its processes killed at every call that it
  * makes: whatever happens nothing stays frozen, every pre-script has its post-script, `end` has something to tell and
  * claims no more than it may, and the next run finds the machine as it was. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,20 @@ static bool was_frozen_until(const struct run *run, size_t at)
         if (trace[i].what == VIRTUAL_DID_OPERATION_ENDS && trace[i].result == 0 && trace[i].value != QZ_VOLUME_SYNC)
             frozen = trace[i].value == QZ_VOLUME_FREEZE;
     return frozen;
+}
+
+QZ_TEST(what_cannot_be_told_is_not_left_open) // The caller hears of a failure, and all is undone before it does.
+{
+    struct run *run = run_new(2);
+    struct call begin = CALL((char[]){"begin"});
+    virtual_aim(run->world, 2);
+    virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_JOURNAL_READ, 1, EIO);
+    do_call(run, &begin, true);
+    CHECK_INT(begin.status, QZ_EXIT_NONE);
+    CHECK_INT(virtual_frozen_count(run->world), 0);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    CHECK_CONTAINS(virtual_output(run->world, QZ_STREAM_RESULT), "Interrupted");
+    run_free(run);
 }
 
 struct victim {
