@@ -117,6 +117,7 @@ static void judge_each_step(struct report_case *it)
     for (size_t i = 0; i + 1 < outcome->step_count; i++) {
         const struct outcome_step *step = &outcome->steps[i];
         bool nobody = was_killed(outcome, i, TRACE_AGENT) && was_killed(outcome, i, TRACE_GUARDIAN);
+        nobody |= claim_is_open(it->scenario, outcome, i); /* and nobody has come to */
         for (size_t k = 0; k < step->frozen_count && !nobody; k++) {
             bool by_other = false;
             for (size_t v = 0; v < it->scenario->volume_count; v++)

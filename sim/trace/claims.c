@@ -33,13 +33,35 @@ const char *claim_option(const struct scenario_step *step, const char *option)
     return NULL;
 }
 
+static bool is_called(const struct scenario *scenario, size_t step, const char *command)
+{
+    return scenario->steps[step].argc > 0 && strcmp(scenario->steps[step].argv[0], command) == 0;
+}
+
+static bool opens(const struct scenario *scenario, const struct outcome *outcome, size_t step)
+{
+    int exit = outcome->steps[step].exit;
+    return is_called(scenario, step, "begin") && (exit == 0 || exit == 10 || exit == 11);
+}
+
+bool claim_is_open(const struct scenario *scenario, const struct outcome *outcome, size_t step)
+{
+    bool ended = false;
+    bool opened = false;
+    for (size_t i = step + 1; i > 0 && !ended && !opened; i--) {
+        opened = opens(scenario, outcome, i - 1);
+        int exit = outcome->steps[i - 1].exit;
+        ended = is_called(scenario, i - 1, "end") && (exit == 0 || exit == 10 || exit == 11 || exit == 20);
+    }
+    return opened;
+}
+
 size_t claim_begun(const struct scenario *scenario, const struct outcome *outcome, size_t step)
 {
-    if (scenario->steps[step].argc == 0 || strcmp(scenario->steps[step].argv[0], "end") != 0)
+    if (!is_called(scenario, step, "end"))
         return step;
     for (size_t i = step; i > 0; i--) {
-        bool begins = scenario->steps[i - 1].argc > 0 && strcmp(scenario->steps[i - 1].argv[0], "begin") == 0;
-        if (begins && outcome->steps[i - 1].exit < 20) /* 0, 10, 11: it is open */
+        if (opens(scenario, outcome, i - 1))
             return i - 1;
     }
     return step;
@@ -248,7 +270,7 @@ enum claim claim_allowed(const struct scenario *scenario, const struct outcome *
 {
     struct inquiry inquiry = {.scenario = scenario, .outcome = outcome, .begun = (int)claim_begun(scenario, outcome, step),
                               .step = (int)step, .reason = reason, .reason_size = reason_size, .event = SIZE_MAX};
-    bool ends = scenario->steps[step].argc > 0 && strcmp(scenario->steps[step].argv[0], "end") == 0;
+    bool ends = is_called(scenario, step, "end");
     const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(outcome->steps[step].result, "freeze");
     bool freeze_wanted = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(freeze, "enabled"));
     enum claim allowed = CLAIM_NONE;

@@ -15,6 +15,9 @@ const char *claim_name(enum claim claim);
 enum claim claim_allowed(const struct scenario *scenario, const struct outcome *outcome, size_t step, char *reason,
                          size_t reason_size, size_t *event);
 
+/* Is a backup open after this step, for an `end` to come? */
+bool claim_is_open(const struct scenario *scenario, const struct outcome *outcome, size_t step);
+
 /* The step in which what `step` ended was begun: for `end` that of its `begin`, else the same. */
 size_t claim_begun(const struct scenario *scenario, const struct outcome *outcome, size_t step);
 
