@@ -28,7 +28,8 @@ CONFIG
 }
 
 # One value: of which panel (a filesystem), which tool, where on the x axis, what, how much (microseconds, bytes, or a number).
-note() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$QUESTION" "$1" "$2" "$3" "$4" "$5" >>"$SAMPLES"; }
+# What failed has none.
+note() { [[ -z $5 ]] || printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$QUESTION" "$1" "$2" "$3" "$4" "$5" >>"$SAMPLES"; }
 
 pause() { sleep 0.1; }
 

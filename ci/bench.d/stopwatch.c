@@ -158,47 +158,46 @@ static int measure_parts(const char *result, const char *path, char *pre, char *
     return status != 0;
 }
 
-/* A write, which waits while the filesystem is frozen. Returns how long it took. */
-static int64_t write_once(int directory)
-{
-    int64_t begin_us = now_us();
-    if (mkdirat(directory, "stopwatch", 0700) < 0 || unlinkat(directory, "stopwatch", AT_REMOVEDIR) < 0)
-        fail("stopwatch");
-    return now_us() - begin_us;
-}
-
 struct writer {
     int directory;
-    int64_t took_us;
+    _Atomic int64_t begin_us; /* of the last write */
     int64_t end_us;
 };
 
+/* Writes until a write had to wait, as while the filesystem is frozen. */
 static void *writer_main(void *argument)
 {
     struct writer *writer = argument;
-    writer->took_us = write_once(writer->directory);
-    writer->end_us = now_us();
+    do {
+        writer->begin_us = now_us();
+        if (mkdirat(writer->directory, "stopwatch", 0700) < 0 || unlinkat(writer->directory, "stopwatch", AT_REMOVEDIR) < 0)
+            fail("stopwatch");
+        writer->end_us = now_us();
+    } while (writer->end_us - writer->begin_us < BLOCKED_US);
     return NULL;
 }
 
 static int measure_kill(pid_t victim, const char *path)
 {
-    struct writer writer = {.directory = open_directory(path)};
+    struct writer writer = {.directory = open_directory(path), .begin_us = now_us()};
     pid_t rescue = start_rescue(&writer.directory, 1, RESCUE_S);
     pthread_t thread;
     errno = pthread_create(&thread, NULL, writer_main, &writer);
     if (errno)
         fail("thread");
-    usleep(2 * BLOCKED_US);
+    int64_t give_up_us = now_us() + RESCUE_S * INT64_C(1000000) / 2;
+    while (now_us() - writer.begin_us < 2 * BLOCKED_US) {
+        if (now_us() > give_up_us) {
+            fprintf(stderr, "stopwatch: %s is not frozen\n", path);
+            exit(1);
+        }
+        usleep(1000);
+    }
     int64_t kill_us = now_us();
     if (victim <= 0 || kill(victim, SIGKILL) < 0)
         fail("kill");
     pthread_join(thread, NULL);
     dismiss(rescue);
-    if (writer.took_us < BLOCKED_US) {
-        fprintf(stderr, "stopwatch: %s was not frozen\n", path);
-        return 1;
-    }
     printf("%lld\n", (long long)(writer.end_us - kill_us));
     return 0;
 }
