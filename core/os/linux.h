@@ -297,7 +297,7 @@ const char *qz_linux_rcu_spared(struct qz_os *os);
 
 /* ---- linux_output.c ---- */
 
-void qz_linux_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
+int qz_linux_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
 bool qz_linux_is_terminal(struct qz_os *os, enum qz_stream stream);
 
 #endif

@@ -33,31 +33,32 @@ static bool await_room(int fd, int64_t deadline_us)
     }
 }
 
-/* Writes no more at once than `most`, and gives up at the deadline. */
-static void write_until(int fd, const char *text, size_t size, size_t most, int64_t deadline_us)
+/* Writes no more at once than `most`, and gives up at the deadline. Returns 0 or an errno. */
+static int write_until(int fd, const char *text, size_t size, size_t most, int64_t deadline_us)
 {
     while (size > 0) {
         if (deadline_us != QZ_NEVER && !await_room(fd, deadline_us))
-            return;
+            return EAGAIN;
         ssize_t written = write(fd, text, size < most ? size : most);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0 && errno == EAGAIN && await_room(fd, deadline_us))
             continue;
         if (written < 0)
-            return;
+            return errno;
         text += written;
         size -= (size_t)written;
     }
+    return 0;
 }
 
-void qz_linux_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size)
+int qz_linux_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size)
 {
     int fd = descriptor(stream);
     if (stream == QZ_STREAM_RESULT)
-        write_until(fd, text, size, size, QZ_NEVER);
-    else /* a pipe that has room at all has room for PIPE_BUF bytes */
-        write_until(fd, text, size, PIPE_BUF, qz_linux_now_us(os) + LOG_WAIT_US);
+        return write_until(fd, text, size, size, QZ_NEVER);
+    /* A pipe that has room at all has room for PIPE_BUF bytes. */
+    return write_until(fd, text, size, PIPE_BUF, qz_linux_now_us(os) + LOG_WAIT_US);
 }
 
 bool qz_linux_is_terminal(struct qz_os *os, enum qz_stream stream)

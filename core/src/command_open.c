@@ -59,10 +59,10 @@ static int show_kept(struct qz_os *os, const struct asked *asked, const struct q
 {
     bool taken = !asked->failed && kept->if_taken.json;
     const struct qz_kept_text *text = taken ? &kept->if_taken : &kept->result;
-    qz_command_print(os, asked->format == QZ_FORMAT_JSON ? text->json : text->human);
+    int status = qz_command_print(os, asked->format == QZ_FORMAT_JSON ? text->json : text->human, text->status);
     bool reported = qz_command_report(os, asked->report_path, text->json) == 0;
     qz_kept_remove(os);
-    return !reported && text->status == QZ_EXIT_APPLICATION ? QZ_EXIT_SOFTWARE : text->status;
+    return !reported && status == QZ_EXIT_APPLICATION ? QZ_EXIT_SOFTWARE : status;
 }
 
 /* Agent and guardian are gone, and nothing is kept: what they have left is thawed; or somebody else was told before. */

@@ -31,10 +31,9 @@ int qz_command_open_journal(struct qz_os *os, const char *command, struct qz_jou
 static int show(struct qz_os *os, struct qz_text *text, int status)
 {
     char *bytes = qz_text_take(text);
-    if (bytes)
-        qz_command_print(os, bytes);
+    status = bytes ? qz_command_print(os, bytes, status) : qz_command_out_of_memory(os);
     free(bytes);
-    return bytes ? status : qz_command_out_of_memory(os);
+    return status;
 }
 
 static void add_volume(struct qz_text *text, const char *what, const struct qz_journal_volume *volume)
@@ -273,7 +272,7 @@ static int thaw_for(struct qz_os *os, struct qz_journal *journal, bool living)
         qz_journal_free(journal);
         int status = qz_command_open_journal(os, "thaw", journal);
         if (status == 0 && !journal->run_id)
-            qz_command_print(os, "nothing is frozen by quiesce any more\n");
+            status = qz_command_print(os, "nothing is frozen by quiesce any more\n", 0);
         return status ? status : thaw_volumes(os, journal, true);
     }
     if (failed == EWOULDBLOCK && living)
@@ -293,7 +292,7 @@ int qz_command_thaw(struct qz_os *os)
     bool living = guardian || (journal.run_id && os->ops->process_alive(os, &journal.agent));
     qz_expedite_restore(os); /* a mark without a journal, too; that of one who lives, to whom it is only speed */
     if (journal.volume_count == 0)
-        qz_command_print(os, "nothing is frozen by quiesce\n");
+        status = qz_command_print(os, "nothing is frozen by quiesce\n", status);
     if (journal.volume_count > 0 && guardian && ask_guardian(os, &journal))
         status = show_thawed(os, &journal, NULL, true);
     else if (journal.run_id && (journal.volume_count > 0 || !living))

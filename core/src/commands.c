@@ -7,9 +7,12 @@
 #include "init.h"
 #include "result.h"
 
-void qz_command_print(struct qz_os *os, const char *text)
+int qz_command_print(struct qz_os *os, const char *text, int status)
 {
-    os->ops->print(os, QZ_STREAM_RESULT, text, strlen(text));
+    int failed = os->ops->print(os, QZ_STREAM_RESULT, text, strlen(text));
+    if (failed)
+        qz_say(os, "the result could not be printed: %s", strerror(failed));
+    return failed && status == 0 ? QZ_EXIT_SOFTWARE : status;
 }
 
 int qz_command_fail(struct qz_os *os, const struct qz_error *error, int status)
@@ -46,7 +49,7 @@ int qz_command_result(struct qz_os *os, enum qz_format format, const char *repor
     bool complete = json && (human || format == QZ_FORMAT_JSON);
     int status = complete ? (int)qz_result_exit(result) : qz_command_out_of_memory(os);
     if (complete) {
-        qz_command_print(os, format == QZ_FORMAT_JSON ? json : human);
+        status = qz_command_print(os, format == QZ_FORMAT_JSON ? json : human, status);
         if (qz_command_report(os, report_path, json) != 0 && status == QZ_EXIT_APPLICATION)
             status = QZ_EXIT_SOFTWARE;
     }
@@ -76,11 +79,10 @@ static int do_init(struct qz_os *os, const struct qz_command_line *line)
     struct qz_error error;
     enum qz_code code = qz_init_write(os, line->init_directory, &result, &error);
     char *text = qz_init_describe(&result);
-    if (text)
-        qz_command_print(os, text);
+    int status = text ? qz_command_print(os, text, 0) : 0;
     free(text);
     qz_init_free(&result);
-    return code == QZ_E_SUCCESS ? 0 : qz_command_fail(os, &error, QZ_EXIT_SOFTWARE);
+    return code == QZ_E_SUCCESS ? status : qz_command_fail(os, &error, QZ_EXIT_SOFTWARE);
 }
 
 static int do_errors(struct qz_os *os, const struct qz_command_line *line)
@@ -89,7 +91,7 @@ static int do_errors(struct qz_os *os, const struct qz_command_line *line)
     struct qz_error error;
     int status = qz_command_errors(line->error_word, line->format, &text, &error);
     if (status == 0)
-        qz_command_print(os, text);
+        status = qz_command_print(os, text, 0);
     else
         qz_say(os, "%s", error.message);
     free(text);
@@ -126,10 +128,9 @@ static int do_command(struct qz_os *os, struct qz_command_line *line, bool no_co
 
 static int show(struct qz_os *os, char *text)
 {
-    if (text)
-        qz_command_print(os, text);
+    int status = text ? qz_command_print(os, text, 0) : QZ_EXIT_SOFTWARE;
     free(text);
-    return text ? 0 : QZ_EXIT_SOFTWARE;
+    return status;
 }
 
 static int dispatch(struct qz_os *os, enum qz_parse parsed, struct qz_command_line *line, bool no_colour)

@@ -226,6 +226,23 @@ QZ_TEST(a_log_that_nobody_reads_is_dropped_and_never_waited_for)
     linux_check_close(os);
 }
 
+QZ_TEST(a_result_that_cannot_be_written_is_told) // A full disk, and a reader that is gone.
+{
+    static const char line[] = "a result\n";
+    struct qz_os *os = linux_check_open();
+    int saved = dup(STDOUT_FILENO), full = open("/dev/full", O_WRONLY);
+    dup2(full, STDOUT_FILENO);
+    CHECK_INT(os->ops->print(os, QZ_STREAM_RESULT, line, sizeof line - 1), ENOSPC);
+    put_back(STDOUT_FILENO, saved);
+    close(full);
+    int reader = pipe_instead(STDOUT_FILENO, &saved);
+    CHECK_INT(os->ops->print(os, QZ_STREAM_RESULT, line, sizeof line - 1), 0);
+    close(reader);
+    CHECK_INT(os->ops->print(os, QZ_STREAM_RESULT, line, sizeof line - 1), EPIPE);
+    put_back(STDOUT_FILENO, saved);
+    linux_check_close(os);
+}
+
 QZ_TEST(a_result_is_whole_however_slowly_it_is_read)
 {
     enum { SIZE = 300000 };

@@ -12,7 +12,7 @@ struct listener {
     int lines;
 };
 
-static void print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size)
+static int print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size)
 {
     struct listener *listener = (struct listener *)os;
     CHECK_INT(stream, QZ_STREAM_LOG);
@@ -20,6 +20,7 @@ static void print(struct qz_os *os, enum qz_stream stream, const char *text, siz
     memcpy(listener->text, text, size);
     listener->text[size] = '\0';
     listener->lines++;
+    return 0;
 }
 
 static const struct qz_os_ops OPS = {.print = print};

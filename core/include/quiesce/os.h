@@ -255,8 +255,9 @@ struct qz_os_ops {
     const char *(*rcu_spared)(struct qz_os *os);
 
     /* -- output -- */
-    /* Writes whole lines. The log is never waited for longer than a moment: what it cannot take is dropped. */
-    void (*print)(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
+    /* Writes whole lines. Returns 0, or the errno for which not all was written. The log is never waited for longer than a
+     * moment: what it cannot take is dropped. */
+    int (*print)(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
     bool (*is_terminal)(struct qz_os *os, enum qz_stream stream);
 };
 

@@ -318,7 +318,7 @@ const char *os_state_directory(struct qz_os *os);
 int os_rcu_get(struct qz_os *os, int *value);
 int os_rcu_set(struct qz_os *os, int value);
 const char *os_rcu_spared(struct qz_os *os);
-void os_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
+int os_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
 bool os_is_terminal(struct qz_os *os, enum qz_stream stream);
 
 /* ---- child.c ------------------------------------------------------------------------------------------------------- */

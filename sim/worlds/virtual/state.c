@@ -243,7 +243,7 @@ static void append(struct virtual_world *world, enum qz_stream stream, const cha
     world->output[stream][used + size] = '\0';
 }
 
-void os_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size)
+int os_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size)
 {
     struct process *process = process_of(os);
     struct virtual_world *world = process->world;
@@ -261,6 +261,7 @@ void os_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t 
     entry->value = stream;
     entry->result = -error;
     leave(process, VIRTUAL_OP_PRINT);
+    return error;
 }
 
 bool os_is_terminal(struct qz_os *os, enum qz_stream stream)
