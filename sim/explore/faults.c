@@ -24,8 +24,8 @@ static const struct {
     {" readlink readlinkat ", {EACCES, EIO, ENOENT, ENOMEM}},
     {" getcwd ", {EACCES, ENOENT, ENOMEM}},
     {" chdir fchdir ", {EACCES, EIO, ENOENT, ENOMEM}},
-    {" read pread64 readv preadv ", {EAGAIN, EINTR, EIO}},
-    {" write pwrite64 writev ", {EAGAIN, EINTR, EIO, ENOSPC, EPIPE}},
+    {" read pread64 readv preadv ", {EINTR, EIO}},
+    {" write pwrite64 writev ", {EINTR, EIO, ENOSPC}},
     {" getdents getdents64 ", {EIO, ENOENT, ENOMEM}},
     {" fsync fdatasync sync_file_range ", {EINTR, EIO, ENOSPC}},
     {" syncfs ", {EINTR, EIO, ENOSPC}},
@@ -38,7 +38,7 @@ static const struct {
     {" flock ", {EINTR, ENOLCK, EWOULDBLOCK}},
     {" dup dup2 dup3 ", {EBUSY, EINTR, EMFILE}},
     {" fcntl ", {EMFILE, ENOMEM, EPERM}},
-    {" lseek fadvise64 ", {EINVAL}},
+    {" lseek fadvise64 readahead ", {EINVAL}},
     {" close exit_group ", {0}},
     {" close_range ", {ENOSYS}}, /* EMFILE and ENOMEM are for a flag that quiesce does not give */
     {" pipe pipe2 ", {EMFILE, ENFILE, ENOMEM}},
@@ -52,7 +52,6 @@ static const struct {
     {" timerfd_settime setitimer rt_sigtimedwait ", {EINTR, EINVAL}},
     {" fork vfork clone clone3 ", {EAGAIN, ENOMEM}},
     {" execve execveat ", {EACCES, E2BIG, EAGAIN, EIO, EMFILE, ENOENT, ENOEXEC, ENOMEM, ETXTBSY}},
-    {" wait4 waitid ", {ECHILD, EINTR}},
     {" pidfd_open pidfd_getfd ", {EMFILE, ENFILE, ENODEV, ENOMEM, ENOSYS, ESRCH}},
     {" kill tgkill pidfd_send_signal ", {EPERM, ESRCH}},
     {" ioctl ", {EBUSY, EINTR, EIO, ENOTTY, EOPNOTSUPP, EPERM}},
@@ -72,14 +71,38 @@ static const struct {
     {" fgetxattr ", {EIO, ENODATA, EOPNOTSUPP}},
 };
 
-static const int *errors_of(const char *call)
+/* What is no file on a disk has errors of its own. */
+static const struct {
+    const char *calls;
+    const char *about;
+    int errors[ERRORS_MAX];
+} SPECIAL[] = {
+    {" read ", "pipe", {EAGAIN, EINTR}},
+    {" write ", "pipe", {EAGAIN, EINTR, EPIPE}},
+    {" read ", "eventfd", {EAGAIN}}, /* all of them never wait: O_NONBLOCK */
+    {" write ", "eventfd", {0}},     /* a counter that is never full */
+    {" read ", "signalfd", {EAGAIN}},
+    {" wait4 waitid ", "", {EINTR}},
+};
+
+static bool is_named(const char *names, const char *name)
 {
+    for (const char *found = strstr(names, name); found; found = strstr(found + 1, name)) {
+        if (found[-1] == ' ' && found[strlen(name)] == ' ')
+            return true;
+    }
+    return false;
+}
+
+static const int *errors_of(const char *call, const char *about)
+{
+    for (size_t i = 0; i < sizeof SPECIAL / sizeof SPECIAL[0]; i++) {
+        if (is_named(SPECIAL[i].calls, call) && strcmp(SPECIAL[i].about, about) == 0)
+            return SPECIAL[i].errors;
+    }
     for (size_t i = 0; i < sizeof ERRORS / sizeof ERRORS[0]; i++) {
-        const char *found = strstr(ERRORS[i].calls, call);
-        for (; found; found = strstr(found + 1, call)) {
-            if (found[-1] == ' ' && found[strlen(call)] == ' ')
-                return ERRORS[i].errors;
-        }
+        if (is_named(ERRORS[i].calls, call))
+            return ERRORS[i].errors;
     }
     return NULL;
 }
@@ -109,7 +132,7 @@ bool faults_of(const struct site *site, void (*each)(void *argument, const struc
         {"KILL both before", 0, 0, SIGKILL, SCENARIO_BOTH, false, false, false},
         {"KILL both after", 0, 0, SIGKILL, SCENARIO_BOTH, true, false, false},
     };
-    const int *errors = errors_of(site->call);
+    const int *errors = errors_of(site->call, site->about);
     for (int i = 0; errors && i < ERRORS_MAX && errors[i]; i++)
         each(argument, &(struct fault){.name = strerrorname_np(errors[i]), .error = errors[i]});
     if (is_stream(site))

@@ -185,6 +185,7 @@ int gate_next(int listener, struct gate_call *call)
     *call = (struct gate_call){.id = known->id, .pid = (pid_t)known->pid, .call = known->data.nr};
     for (size_t i = 0; i < 6; i++)
         call->arguments[i] = known->data.args[i];
+    call->instruction = known->data.instruction_pointer;
     return 0;
 }
 

@@ -37,6 +37,7 @@ struct gate_call {
     pid_t pid; /* the thread's number, as the supervisor sees it */
     int call;  /* SYS_… */
     uint64_t arguments[6];
+    uint64_t instruction; /* where in the program it is */
 };
 
 /* Takes the next call that waits; only after poll said that there is one, or it may block. 0; ENOENT: it was

@@ -82,6 +82,22 @@ const char *gate_call_name(int call)
     return known ? known->name : NULL;
 }
 
+bool gate_call_is_loaders(const struct gate_call *call)
+{
+    char path[64], line[512];
+    bool loaders = false;
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)call->pid);
+    FILE *maps = fopen(path, "re");
+    while (maps && fgets(line, sizeof line, maps)) {
+        unsigned long begin = 0, end = 0;
+        if (sscanf(line, "%lx-%lx", &begin, &end) == 2 && call->instruction >= begin && call->instruction < end)
+            loaders = strstr(line, "/ld-linux") != NULL || strstr(line, "/ld.so") != NULL;
+    }
+    if (maps)
+        fclose(maps);
+    return loaders;
+}
+
 /* ---- What is another one in every run --------------------------------------------------------------------------- */
 
 /* Is the end of the path a dot and six letters or digits, as mkstemp makes them? */
@@ -107,7 +123,13 @@ static size_t run_id_length(const char *text)
     return 17 + strspn(text + 17, "0123456789abcdef");
 }
 
-/* In place: numbers that stand alone or behind one of /.-:[ become "*", and so do names of runs. */
+/* How long the mark of a harness is that begins here (sweep.h), with numbers and six random characters; 0: none does. */
+static size_t mark_length(const char *text)
+{
+    return strncmp(text, "quiesce-sim.", 12) == 0 ? strcspn(text, "/") : 0;
+}
+
+/* In place: numbers that stand alone or behind one of /.-:[ become "*", and so do names of runs and of harnesses. */
 static void generalise(char *path)
 {
     size_t length = strlen(path);
@@ -116,7 +138,7 @@ static void generalise(char *path)
     char *to = path;
     for (const char *from = path; *from;) {
         bool begins = from == path || strchr("/.-:[", from[-1]);
-        size_t digits = begins ? run_id_length(from) : 0;
+        size_t digits = begins ? run_id_length(from) + mark_length(from) : 0;
         digits = begins && digits == 0 ? strspn(from, "0123456789") : digits;
         if (digits > 0 && !isalpha((unsigned char)from[digits])) {
             *to++ = '*';
@@ -159,7 +181,9 @@ static void about_descriptor(const struct gate_call *call, int descriptor, const
     ssize_t size = readlink(link, path, sizeof path - 1);
     path[size > 0 ? size : 0] = '\0';
     size_t length = strlen(root);
-    const char *inside = strncmp(path, root, length) == 0 && path[length] == '/' ? path + length : path;
+    const char *inside = path;
+    if (length > 0 && strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0'))
+        inside = path[length] ? path + length : "/";
     snprintf(text, GATE_ABOUT_MAX, "%.*s", GATE_ABOUT_MAX - 1, inside);
     simplify(text);
     generalise(text);

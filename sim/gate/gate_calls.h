@@ -13,6 +13,9 @@ size_t gate_free_calls(int *calls);
 /* "openat"; NULL: calls.def does not have it. */
 const char *gate_call_name(int call);
 
+/* Is it the dynamic loader that makes the call, and not the program? */
+bool gate_call_is_loaders(const struct gate_call *call);
+
 /* What a waiting call is about, as a pattern (fnmatch): a path, the path of an open file, a request … Paths are told as
  * they are below `root`; what is another one in every run (process numbers, the ends of temporary names) is "*".
  * `text` has room for GATE_ABOUT_MAX. "": nothing. */

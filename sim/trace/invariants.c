@@ -115,6 +115,11 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
         if (fault->op == SCENARIO_THAW && (!fault->volume || strcmp(fault->volume, volume) == 0))
             return true;
     }
+    for (size_t i = 0; i < judging->scenario->call_count; i++) {
+        const struct scenario_call *call = &judging->scenario->calls[i];
+        if (call->delay_us > 0 && call->about && strncmp(call->about, "FITHAW ", 7) == 0)
+            return true;
+    }
     bool agent = was_sent(judging, step, TRACE_AGENT, 9) || was_sent(judging, step, TRACE_AGENT, 19);
     bool guardian = was_sent(judging, step, TRACE_GUARDIAN, 9) || was_sent(judging, step, TRACE_GUARDIAN, 19);
     return agent && guardian;

@@ -46,22 +46,34 @@ static void refuse(struct held *held, int error)
 
 /* ---- Processes -------------------------------------------------------------------------------------------------- */
 
-static void execute(struct play *play, struct held *held, uint64_t path_address, uint64_t environment)
+/* What the kernel does not take for a program (ENOEXEC) is given to a shell: it is still that file which is run. */
+static void look_behind_shell(const struct held *held, uint64_t words, char path[PATH_MAX])
+{
+    uint64_t word = 0;
+    char file[PATH_MAX];
+    if (strcmp(path, "/bin/sh") == 0 && gate_read(&held->call, words + sizeof word, &word, sizeof word) == 0 && word &&
+        gate_string(&held->call, word, file, sizeof file) == 0 && file[0] == '/')
+        strcpy(path, file);
+}
+
+static void execute(struct play *play, struct held *held, const uint64_t *arguments)
 {
     char path[PATH_MAX];
-    if (gate_string(&held->call, path_address, path, sizeof path) == 0)
-        play_process_executes(play, held, path, environment);
+    if (gate_string(&held->call, arguments[0], path, sizeof path) == 0) {
+        look_behind_shell(held, arguments[1], path);
+        play_process_executes(play, held, path, arguments[2]);
+    }
     held_let_go(play, held);
 }
 
 static void on_execve(struct play *play, struct held *held)
 {
-    execute(play, held, held->call.arguments[0], held->call.arguments[2]);
+    execute(play, held, held->call.arguments);
 }
 
 static void on_execveat(struct play *play, struct held *held)
 {
-    execute(play, held, held->call.arguments[1], held->call.arguments[3]);
+    execute(play, held, held->call.arguments + 1);
 }
 
 static void on_exit_group(struct play *play, struct held *held)
@@ -140,7 +152,12 @@ static void on_ioctl(struct play *play, struct held *held)
     if (freezes && !play->looked_for_leftovers)
         play_find_leftovers(play, NULL);
     play->looked_for_leftovers = freezes;
-    play_operate(play, held, volume, freezes ? TRACE_FREEZE : TRACE_THAW, play_caller_role(play, held));
+    enum trace_role role = play_caller_role(play, held);
+    /* Who was killed before its call was looked at does not make it, and is nobody's any more. */
+    if (role == TRACE_OTHER && !gate_waits(held->listener, &held->call))
+        refuse(held, EINTR);
+    else
+        play_operate(play, held, volume, freezes ? TRACE_FREEZE : TRACE_THAW, role);
 }
 
 /* Only quiesce's own are told; everybody else's concern nobody. */

@@ -65,12 +65,16 @@ static int count_site(struct play_sites *sites, const char *site)
     return 1;
 }
 
-/* "agent TAB openat TAB /etc/azure/… TAB 2": the second one of these. */
-static void record(struct play_sites *sites, enum scenario_caller by, const char *name, const char *about)
+/* "agent TAB openat TAB /etc/azure/… TAB 2": the second one of these. What the loader calls before there is a program
+ * is counted, but not written down: nothing is done yet that could go wrong. */
+static void record(struct play_sites *sites, enum scenario_caller by, const char *name, const char *about,
+                   const struct gate_call *call)
 {
     char site[GATE_ABOUT_MAX + 64];
     snprintf(site, sizeof site, "%s\t%s\t%s", CALLERS[by], name, about);
-    fprintf(sites->record, "%s\t%d\n", site, count_site(sites, site));
+    int nth = count_site(sites, site);
+    if (!gate_call_is_loaders(call))
+        fprintf(sites->record, "%s\t%d\n", site, nth);
 }
 
 /* ---- Later ------------------------------------------------------------------------------------------------------ */
@@ -243,7 +247,7 @@ bool play_sites_take(struct play *play, int listener, const struct gate_call *ca
     snprintf(unknown, sizeof unknown, "%d", call->call);
     gate_call_about(call, play->sandbox.root, about);
     if (play->sites->record)
-        record(play->sites, by, name ? name : unknown, about);
+        record(play->sites, by, name ? name : unknown, about, call);
     const struct scenario_call *given = name ? find_given(play, by, name, about) : NULL;
     if (!given)
         return false;
