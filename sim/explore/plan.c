@@ -1,4 +1,5 @@
 /* plan.c: sites × faults, and the scenario that each of them is. */
+#include <errno.h>
 #include <fnmatch.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -110,6 +111,20 @@ static bool was_killed(const struct outcome *outcome, size_t last, enum trace_ro
     return false;
 }
 
+static bool was_frozen_by_other(const struct report_case *it, size_t last, const char *mount)
+{
+    bool by_other = false;
+    for (size_t v = 0; v < it->scenario->volume_count; v++)
+        by_other |= it->scenario->volumes[v].frozen_by_other && strcmp(it->scenario->volumes[v].mount, mount) == 0;
+    for (size_t i = 0; i < it->outcome.trace.count; i++) {
+        const struct trace_event *event = &it->outcome.trace.events[i];
+        if (event->volume && event->what == TRACE_DONE && event->value == 0 && event->op != TRACE_SYNC &&
+            event->step <= (int)last && strcmp(event->volume, mount) == 0)
+            by_other = event->op == TRACE_FREEZE && event->role == TRACE_OTHER;
+    }
+    return by_other;
+}
+
 /* What is frozen when a command has come to its end was left by one that could have thawed it. */
 static void judge_each_step(struct report_case *it)
 {
@@ -119,14 +134,38 @@ static void judge_each_step(struct report_case *it)
         bool nobody = was_killed(outcome, i, TRACE_AGENT) && was_killed(outcome, i, TRACE_GUARDIAN);
         nobody |= claim_is_open(it->scenario, outcome, i); /* and nobody has come to */
         for (size_t k = 0; k < step->frozen_count && !nobody; k++) {
-            bool by_other = false;
-            for (size_t v = 0; v < it->scenario->volume_count; v++)
-                by_other |= it->scenario->volumes[v].frozen_by_other &&
-                            strcmp(it->scenario->volumes[v].mount, step->frozen[k]) == 0;
-            if (!by_other)
+            if (!was_frozen_by_other(it, i, step->frozen[k]))
                 findings_add(&it->findings, 1, SIZE_MAX, "thawed", "frozen", "%s was left frozen by command %zu",
                              step->frozen[k], i + 1);
         }
+    }
+}
+
+/* Interrupted, or done in part: nothing is wrong with that, and whoever calls goes on. */
+static bool is_harmless(const struct scenario_call *call)
+{
+    static const char CALLS[] = " read write pread64 pwrite64 recvfrom sendto poll ppoll waitid getrandom syncfs ioctl ";
+    char name[64];
+    snprintf(name, sizeof name, " %s ", call->call);
+    bool alone = call->delay_us == 0 && call->signal == 0;
+    return alone && (call->transfers > 0 || (call->error == EINTR && strstr(CALLS, name)));
+}
+
+/* What is no failure must make no difference: it exits as the scenario says that it does without any fault. */
+static void judge_difference(struct report_case *it)
+{
+    const struct scenario *scenario = it->scenario;
+    for (size_t i = 0; i < scenario->call_count; i++) {
+        if (!is_harmless(&scenario->calls[i]))
+            return;
+    }
+    for (size_t i = 0; i < it->outcome.step_count; i++) {
+        int expected = scenario->steps[i].expect.exit;
+        char expects[16], seen[16];
+        snprintf(expects, sizeof expects, "%d", expected);
+        snprintf(seen, sizeof seen, "%d", it->outcome.steps[i].exit);
+        if (expected >= 0 && expected != it->outcome.steps[i].exit)
+            findings_add(&it->findings, 3, SIZE_MAX, expects, seen, "what is no failure made a difference");
     }
 }
 
@@ -134,6 +173,7 @@ enum verdict attempt_judge(struct report_case *it)
 {
     judge_invariants(it->scenario, &it->outcome, &it->findings);
     judge_each_step(it);
+    judge_difference(it);
     if (it->findings.count > 0)
         return VERDICT_FAILED;
     return was_reached(it) ? VERDICT_PASSED : VERDICT_SKIPPED;

@@ -22,6 +22,7 @@ struct shrinker {
     const struct attempt *attempt;
     int invariant; /* in the same way: this one is violated */
     cJSON *root;
+    const char *what;
     int runs;
     int64_t until_us;
 };
@@ -209,6 +210,9 @@ static bool begin(struct shrinker *shrinker)
     set(root, "worlds", cJSON_CreateStringArray(&shrinker->base->world->name, 1));
     set(root, "command", words_of(&scenario->steps[0]));
     set(root, "expect", cJSON_CreateObject());
+    int exit = scenario->steps[0].expect.exit; /* "made a difference": to that */
+    if (strstr(shrinker->what, "made a difference") && exit >= 0)
+        cJSON_AddNumberToObject(cJSON_GetObjectItemCaseSensitive(root, "expect"), "exit", exit);
     cJSON *then = must(cJSON_CreateArray());
     for (size_t i = 1; i < scenario->step_count; i++) {
         cJSON *step = must(cJSON_CreateObject());
@@ -284,6 +288,7 @@ static char *write_file(struct shrinker *shrinker)
 char *shrink_violation(struct plan *plan, const struct attempt *attempt, const struct report_case *seen)
 {
     struct shrinker shrinker = {.plan = plan, .base = &plan->bases[attempt->base], .attempt = attempt,
+                                .what = seen->findings.count > 0 ? seen->findings.items[0].what : "",
                                 .until_us = now_us() + TIME_MAX_US,
                                 .invariant = seen->findings.count > 0 ? seen->findings.items[0].invariant : 0};
     if (!begin(&shrinker))

@@ -232,6 +232,15 @@ QZ_TEST(a_run_that_says_nothing_is_found) // 3: who comes to its end by itself s
     judged(&story, 0, NULL);
 }
 
+QZ_TEST(an_inherited_descriptor_is_found) // 6: a script has its three streams, and nothing of quiesce's.
+{
+    struct story story;
+    begin(&story);
+    tell(&story, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = "a child inherits descriptor 7"});
+    tell_good_run(&story);
+    judged(&story, 6, "inherits a descriptor");
+}
+
 QZ_TEST(too_much_is_found_to_be_claimed) // 3: a snapshot before the freeze is worth less than one within it.
 {
     struct story story;

@@ -73,8 +73,20 @@ static void judge_step(const struct scenario_step *given, const struct outcome *
     }
 }
 
+/* Part of invariant 6: a script has what it needs to run, and nothing of quiesce's. */
+static void judge_inherited(const struct outcome *outcome, struct findings *findings)
+{
+    for (size_t i = 0; i < outcome->trace.count; i++) {
+        const struct trace_event *event = &outcome->trace.events[i];
+        if (event->what == TRACE_NOTE && event->text && strncmp(event->text, "a child inherits ", 17) == 0)
+            findings_add(findings, 6, i, "no descriptor but 0, 1 and 2", event->text + 17,
+                         "a script or the snapshot command inherits a descriptor");
+    }
+}
+
 void judge_results(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings)
 {
+    judge_inherited(outcome, findings);
     for (size_t i = 0; i < outcome->step_count; i++) {
         if (judge_is_reporting(&scenario->steps[i]))
             judge_step(&scenario->steps[i], outcome, i, findings);

@@ -5,6 +5,7 @@
  * nor about to execute something is a guardian: it shows itself by giving itself a name, or by what it does to a
  * volume. What quiesce executes with QUIESCE_PHASE in its environment is a script, with QUIESCE_VOLUMES only, the
  * snapshot command. What is alive in a script's control group when the script has ended is a leftover. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -191,6 +192,24 @@ static const struct scenario_plugin *plugin_at(const struct scenario *scenario, 
     return NULL;
 }
 
+/* Notes what a child takes along beyond its three streams: descriptors that execve does not close. */
+static void note_inherited(struct play *play, const struct play_process *process)
+{
+    PATH_OF(folder, "/proc/%d/fdinfo", (int)process->pid);
+    DIR *directory = opendir(folder);
+    for (struct dirent *entry = directory ? readdir(directory) : NULL; entry; entry = readdir(directory)) {
+        char name[32];
+        snprintf(name, sizeof name, "fdinfo/%.20s", entry->d_name);
+        char *text = atoi(entry->d_name) > STDERR_FILENO ? read_of(process->pid, name, NULL) : NULL;
+        const char *flags = text ? strstr(text, "flags:") : NULL;
+        if (flags && !(strtol(flags + 6, NULL, 8) & O_CLOEXEC))
+            play_note(play, "a child inherits descriptor %s", entry->d_name);
+        free(text);
+    }
+    if (directory)
+        closedir(directory);
+}
+
 /* What quiesce executes is a script, the snapshot command, or nothing that has a part: then it stays what it was. */
 static void become_child(struct play *play, struct play_process *process, const struct held *held, const char *path,
                          uint64_t environment)
@@ -200,6 +219,7 @@ static void become_child(struct play *play, struct play_process *process, const 
     bool snapshot = gate_environment(&held->call, environment, "QUIESCE_VOLUMES", volumes, sizeof volumes) != ENOENT;
     if ((!script && !snapshot) || !can_execute(play, path))
         return;
+    note_inherited(play, process);
     process->group = read_of(process->pid, "cgroup", NULL);
     process->role = !script ? TRACE_SNAPSHOT : strcmp(phase, "pre") == 0 ? TRACE_PRE : TRACE_POST;
     if (!script)

@@ -16,7 +16,8 @@
 #include "parts.h"
 #include "play.h"
 
-#define AFTER_US 20000 /* a call that has not come back by then hangs */
+#define AFTER_US 20000             /* a call that has not come back by then hangs */
+#define AFTER_VOLUMES_US 1000000 /* the same, of an operation on a volume */
 #define KILLED_WAIT_MS 1000 /* nobody who is killed waits for anything here but a busy machine */
 #define TRANSFER_MAX 65536
 
@@ -222,7 +223,7 @@ static bool await_end(int listener, const struct gate_call *call)
 static bool go_wrong(struct play *play, const struct scenario_call *given, int listener, const struct gate_call *call)
 {
     if (given->signal && given->after)
-        do_later(play->sites, LATER_SEND, AFTER_US, given, listener, call);
+        do_later(play->sites, LATER_SEND, is_volumes(call) ? AFTER_VOLUMES_US : AFTER_US, given, listener, call);
     else if (given->signal)
         send_now(play, given, call);
     if (given->signal == SIGKILL && !given->after && is_hit(given))
