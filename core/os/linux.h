@@ -200,8 +200,8 @@ void qz_linux_children_forget(struct qz_linux *lx);
 /* ---- linux_command.c ---- */
 
 /* Finds what execvp(3) would execute as `name`, with the PATH of `envp`, and brings it in: the file, what interprets it,
- * and its libraries, so that executing it need not wait for a disk. `found` has room for PATH_MAX bytes. Returns 0 or the errno for
- * which it cannot be executed. */
+ * and its libraries, so that executing it need not wait for a disk. `found` has room for PATH_MAX bytes. Returns 0 or
+ * the errno for which it cannot be executed. */
 int qz_linux_command_find(const char *name, char *const *envp, char *found);
 
 /* ---- linux_program.c ---- */

@@ -45,7 +45,7 @@ static void read_file(const char *path, struct head *head)
     if (size > 2 && memcmp(bytes, "#!", 2) == 0)
         read_script(bytes, (size_t)size, head);
     else
-        qz_linux_program_linker(fd, head->interpreter); /* another machine's has none: somebody may be there who runs it */
+        qz_linux_program_linker(fd, head->interpreter); /* of another machine's: none; somebody may be there who runs it */
     qz_linux_file_bring_in(fd);
     qz_linux_libraries_bring_in(fd);
     close(fd);

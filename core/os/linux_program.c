@@ -126,9 +126,8 @@ static void add_needed(struct search *search, const struct program *program)
 {
     ElfW(Dyn) entries[128];
     const ElfW(Phdr) *section = part_of_type(program, PT_DYNAMIC);
-    size_t size = section ? section->p_filesz : 0;
-    ssize_t got = size > 0 ? pread(program->fd, entries, size < sizeof entries ? size : sizeof entries, (off_t)section->p_offset)
-                           : 0;
+    size_t size = section && section->p_filesz < sizeof entries ? section->p_filesz : sizeof entries;
+    ssize_t got = section ? pread(program->fd, entries, size, (off_t)section->p_offset) : 0;
     size_t entry_count = got > 0 ? (size_t)got / sizeof *entries : 0;
     off_t strings = -1;
     for (size_t i = 0; i < entry_count; i++)
@@ -136,7 +135,8 @@ static void add_needed(struct search *search, const struct program *program)
             strings = offset_of(program, entries[i].d_un.d_ptr);
     for (size_t i = 0; i < entry_count && strings >= 0; i++) {
         char name[NAME_SIZE] = "";
-        if (entries[i].d_tag == DT_NEEDED && pread(program->fd, name, sizeof name, strings + (off_t)entries[i].d_un.d_val) > 0 &&
+        off_t at = strings + (off_t)entries[i].d_un.d_val;
+        if (entries[i].d_tag == DT_NEEDED && pread(program->fd, name, sizeof name, at) > 0 &&
             memchr(name, '\0', sizeof name))
             add_name(search, name);
     }

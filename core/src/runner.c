@@ -96,7 +96,8 @@ static void set_attempt_error(const struct track *track)
                      "not run: the file, or a directory on the way to it, changed after the check");
         else if (attempt->status == ENOENT) /* the script is there: it was checked */
             snprintf(cause, sizeof cause,
-                     "could not be started: the interpreter that its first line names is not there (a line that ends in CRLF names none)");
+                     "could not be started: the interpreter that its first line names is not there "
+                     "(a line that ends in CRLF names none)");
         else
             snprintf(cause, sizeof cause, "could not be started: %s", strerror(attempt->status));
         set_error(job, attempt->status == ESTALE ? codes_of(job)->permission : codes_of(job)->failed, cause);

@@ -111,7 +111,8 @@ QZ_TEST(a_gate_closes_when_the_agent_dies) // though the guardian lives, and doe
 QZ_TEST(a_gated_child_gets_nothing_that_was_ours)
 {
     struct qz_os *os = linux_check_open();
-    CHECK_INT(start_gated(os, linux_check_script(os, "list", "#!/bin/sh\nls /proc/self/fd | tr '\\n' ' '\n", 0700), "PATH=/bin"), 0);
+    const char *list = linux_check_script(os, "list", "#!/bin/sh\nls /proc/self/fd | tr '\\n' ' '\n", 0700);
+    CHECK_INT(start_gated(os, list, "PATH=/bin"), 0);
     CHECK_INT(os->ops->child_release(os, 0), 0);
     linux_check_end(os, 0, false, 0);
     CHECK_STRING(linux_check_tail(linux_check_out(0)), "0 1 2 3 ");
