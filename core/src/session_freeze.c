@@ -162,8 +162,6 @@ static bool collect_volumes(struct qz_session *session)
 static void collect(struct qz_session *session)
 {
     struct qz_hold *hold = session->guard.hold;
-    if (!session->options->scripts && hold->cause == QZ_CAUSE_RELEASED)
-        hold->cause = QZ_CAUSE_ASKED; /* `quiesce thaw` is how `quiesce freeze` is ended early */
     struct qz_window window = qz_hold_collect(hold, session->result->volumes);
     session->result->window_us = window.length_us;
     session->result->cut_us = window.cut_us > 0 ? window.cut_us - session->start_us : 0;

@@ -201,11 +201,12 @@ QZ_TEST(thaw_tells_a_run_under_way) // its guardian thaws; the run then claims n
     run_free(run);
 }
 
-QZ_TEST(thaw_ends_a_freeze) // `quiesce freeze` is ended early by it, and has done what it was asked
+QZ_TEST(thaw_ends_a_freeze) // `quiesce freeze` is ended early by it, and says so
 {
     struct run *run = run_new(2);
     run_beside(run, 5 * SECOND, "thaw");
-    run_quiesce(run, "freeze --hold 300 --format json");
+    CHECK_INT(run_quiesce(run, "freeze --hold 300 --format json"), QZ_EXIT_NONE);
+    CHECK_STRING(run_text(run, "code"), "FreezeLost");
     CHECK_INT(run->beside->status, 0);
     CU_ASSERT_TRUE(virtual_longest_frozen_us(run->world, RUN_DEV(1)) < 6 * SECOND);
     CU_ASSERT_TRUE(virtual_now_us(run->world) < 10 * SECOND);
