@@ -368,7 +368,22 @@ QZ_TEST(a_short_hold_is_found) // 3: with --hold the time between freeze and tha
     operation(&story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
     post(&story);
     result(&story, "application", 0, NULL);
-    judged(&story, 3, "no snapshot was taken");
+    judged(&story, 3, "nothing was frozen for the whole hold");
+}
+
+QZ_TEST(a_hold_that_was_lost_is_a_crash) // 3: nobody sees the snapshot that --hold waits for; at most it was taken later.
+{
+    struct story story;
+    begin(&story);
+    story.step.argv = HOLD;
+    story.step.argc = 3;
+    pre(&story);
+    operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
+    story.now_us += 900 * MS;
+    operation(&story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
+    post(&story);
+    result(&story, "crash", 11, "FreezeLost");
+    judged(&story, 0, NULL);
 }
 
 /* `begin` and `end`: in which order the agent of `end` starts and everything is thawed, and what is claimed. */

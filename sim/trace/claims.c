@@ -163,9 +163,9 @@ static void find_window(struct inquiry *inquiry)
             window->hold_us = hold_us;
         }
     }
-    /* Nothing frozen: a hold can't be seen in the trace, and is believed. */
+    /* Nothing frozen: a hold can't be seen in the trace, and is believed, wherever it was. */
     if (hold && started == SIZE_MAX)
-        *window = (struct window){true, trace->count, trace->count, 1};
+        *window = (struct window){true, trace->count, 0, 1};
 }
 
 /* Was `volume` frozen by us from before the window until after it? Notes if it was not thawed by us then. */
@@ -279,7 +279,9 @@ enum claim claim_allowed(const struct scenario *scenario, const struct outcome *
         find_foreign_window(&inquiry);
     else
         find_window(&inquiry);
-    if (!inquiry.window.taken)
+    if (!inquiry.window.taken && claim_option(&scenario->steps[step], "--hold"))
+        allowed = CLAIM_CRASH, no(&inquiry, SIZE_MAX, "nothing was frozen for the whole hold");
+    else if (!inquiry.window.taken)
         no(&inquiry, SIZE_MAX, "no snapshot was taken");
     else if (freeze_wanted ? !freeze_held(&inquiry) : !scripts_succeeded(&inquiry))
         allowed = CLAIM_CRASH;
