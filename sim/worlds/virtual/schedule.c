@@ -47,12 +47,15 @@ static struct timer take_first(struct virtual_world *world)
     return first;
 }
 
-static void fire_due(struct virtual_world *world)
+/* Returns whether anything was due. */
+static bool fire_due(struct virtual_world *world)
 {
+    bool fired = world->timer_count > 0 && world->timers[0].at_us <= world->now_us;
     while (world->timer_count > 0 && world->timers[0].at_us <= world->now_us) {
         struct timer timer = take_first(world);
         timer.fire(world, timer.object, timer.order);
     }
+    return fired;
 }
 
 void schedule_pass(struct virtual_world *world, int64_t until_us)
@@ -113,9 +116,10 @@ struct process *schedule_next(struct virtual_world *world)
 {
     memory_set_owner(NULL, NULL);
     while (!world->hangs) {
-        if (world->observe)
-            world->observe(world->observer);
-        fire_due(world);
+        do {
+            if (world->observe)
+                world->observe(world->observer);
+        } while (fire_due(world)); /* what that came to is looked at before time goes on */
         bool alone = is_left_alone(world);
         if (alone && world->now_us >= world->alone_until_us)
             return NULL;
