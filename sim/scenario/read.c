@@ -169,33 +169,33 @@ static bool read_missing(struct reader *reader, const struct key *key, const cJS
     return true;
 }
 
+/* What comes nearest to a name that nobody knows. */
+static const char *name_near(struct reader *reader, const struct key *key, const char *text)
+{
+    switch (key->kind) {
+    case KEY_SIGNAL: return scenario_nearest(reader, text, values_signals());
+    case KEY_ERRNO: return scenario_nearest(reader, text, values_errnos());
+    case KEY_MODE: return "";
+    default: return word_near(reader, text, key->words);
+    }
+}
+
 /* A name that is a number: of a signal, an error, a word of the table, a mode. */
 static bool read_name(struct reader *reader, const struct key *key, const cJSON *item, int *number)
 {
     const char *text;
+    const struct key_word *word;
     if (!read_text(reader, key, item, &text))
         return false;
-    const char *near = "";
-    const struct key_word *word = NULL;
     switch (key->kind) {
-    case KEY_SIGNAL:
-        *number = values_signal(text);
-        near = scenario_nearest(reader, text, values_signals());
-        break;
-    case KEY_ERRNO:
-        *number = values_errno(text);
-        near = scenario_nearest(reader, text, values_errnos());
-        break;
-    case KEY_MODE:
-        *number = values_mode(text);
-        break;
+    case KEY_SIGNAL: *number = values_signal(text); break;
+    case KEY_ERRNO: *number = values_errno(text); break;
+    case KEY_MODE: *number = values_mode(text); break;
     default:
         word = find_word(key->words, text);
         *number = word ? word->value : -1;
-        near = word_near(reader, text, key->words);
-        break;
     }
-    return *number >= 0 || refuse_text(reader, key, item, text, near);
+    return *number >= 0 || refuse_text(reader, key, item, text, name_near(reader, key, text));
 }
 
 /* ---- Values ------------------------------------------------------------------------------------------------------ */
