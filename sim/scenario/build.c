@@ -246,6 +246,9 @@ static void make_lists(struct builder *builder)
     scenario->fault_count = given->fault_count;
     scenario->calls = given->calls;
     scenario->call_count = given->call_count;
+    scenario->blows = given->blows;
+    scenario->blow_count = given->blow_count;
+    scenario->oracle = given->oracle;
     scenario->actions = given->actions;
     scenario->action_count = given->action_count;
 }

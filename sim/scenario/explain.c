@@ -116,7 +116,7 @@ static void explain_json(struct explainer *explainer, const char *says, const cJ
     cJSON_free(text);
 }
 
-static void explain_expectations(FILE *out, const struct scenario_expect *expect)
+static void explain_expectations(FILE *out, const struct scenario_expect *expect, bool oracle)
 {
     struct explainer explainer = {out, "must be seen"};
     if (expect->exit >= 0)
@@ -135,7 +135,7 @@ static void explain_expectations(FILE *out, const struct scenario_expect *expect
     explain_frozen(&explainer, expect);
     if (expect->golden)
         explain_line(&explainer, "the trace is the golden one, beside the file");
-    explain_line(&explainer, "and the seven invariants hold");
+    explain_line(&explainer, oracle ? "and the oracle has no objection" : "and the seven invariants hold");
 }
 
 static void explain_step(FILE *out, const struct scenario *scenario, size_t index)
@@ -150,7 +150,7 @@ static void explain_step(FILE *out, const struct scenario *scenario, size_t inde
     fprintf(out, "%s\n", step->root ? "" : "   (by nobody, not root)");
     if (step->log_on)
         fprintf(out, "%-*sits log goes to a file on %s\n", WORD_WIDTH, "", step->log_on);
-    explain_expectations(out, &step->expect);
+    explain_expectations(out, &step->expect, scenario->oracle);
 }
 
 void scenario_explain(FILE *out, const struct scenario *scenario)

@@ -1,4 +1,5 @@
 /* explain_machine.c: the machine of a scenario, and what befalls it, in plain words. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,8 +153,29 @@ static void explain_fault(struct explainer *explainer, const struct scenario_fau
         snprintf(late, sizeof late, " when it is released");
     if (fault->error)
         snprintf(error, sizeof error, "fails with %s", trace_errno_name(fault->error));
-    explain_line(explainer, "%s of %s, %s: %s%s", OPS[fault->op], fault->volume ? fault->volume : "any volume",
-                 which, error, late);
+    static const char *const HANGS[] = {"", "; a thaw waits for it", "; a thaw finds nothing frozen meanwhile"};
+    explain_line(explainer, "%s of %s, %s: %s%s%s", OPS[fault->op], fault->volume ? fault->volume : "any volume",
+                 which, error, late, HANGS[fault->hang]);
+}
+
+static void explain_blow(struct explainer *explainer, const struct scenario_blow *blow)
+{
+    char which[32] = "", what[128], during[32] = "";
+    if (blow->command > 1)
+        snprintf(during, sizeof during, " (command %d)", blow->command);
+    if (blow->which > 0)
+        snprintf(which, sizeof which, " %d", blow->which);
+    if (blow->error)
+        snprintf(what, sizeof what, "fails with %s", trace_errno_name(blow->error));
+    else if (blow->delay_us > 0)
+        snprintf(what, sizeof what, "is late by %s", explain_duration(blow->delay_us));
+    else
+        snprintf(what, sizeof what, "%s%s %s it", trace_signal_name(blow->signal),
+                 blow->target == SCENARIO_BOTH ? " to both" : "", blow->after ? "after" : "before");
+    if (blow->signal == SIGSTOP && blow->resume_us != SCENARIO_FOREVER)
+        snprintf(what + strlen(what), sizeof what - strlen(what), " for %s", explain_duration(blow->resume_us));
+    explain_line(explainer, "%s%s, %s number %d%s: %s", blow->by == SCENARIO_AGENT ? "agent" : "guardian", which,
+                 blow->op, blow->nth, during, what);
 }
 
 static void explain_call(struct explainer *explainer, const struct scenario_call *call)
@@ -240,6 +262,8 @@ void explain_machine(FILE *out, const struct scenario *scenario)
         explain_fault(&explainer, &scenario->faults[i]);
     for (size_t i = 0; i < scenario->call_count; i++)
         explain_call(&explainer, &scenario->calls[i]);
+    for (size_t i = 0; i < scenario->blow_count; i++)
+        explain_blow(&explainer, &scenario->blows[i]);
     explain_begin(&explainer, "Is done");
     for (size_t i = 0; i < scenario->action_count; i++)
         explain_action(&explainer, &scenario->actions[i]);

@@ -215,6 +215,14 @@ static const struct key SCENARIO[] = {
                     "world).",
      .fallback = "[]",
      .example = "[{\"by\": \"guardian\", \"call\": \"openat\", \"about\": \"/proc/*\", \"error\": \"EIO\"}]"},
+    {.name = "blows", .kind = KEY_OBJECT, KEY_LIST_AT(struct given, blows, blow_count), .object = &scenario_blow_keys,
+     .description = "What befalls agent and guardian at their own calls of operations (virtual world).",
+     .fallback = "[]", .example = "[{\"by\": \"agent\", \"op\": \"any\", \"nth\": 40, \"send\": \"KILL\"}]"},
+    {.name = "oracle", .kind = KEY_FLAG, KEY_AT(struct given, oracle),
+     .description = "Judged by the virtual world's oracle: it tells what nobody can help, when processes are killed and "
+                    "stopped anywhere, from what must not happen. It takes the place of the invariants on what is left, "
+                    "on freezes and on post-scripts that are owed.",
+     .fallback = "false"},
     {.name = "actions", .kind = KEY_OBJECT, KEY_LIST_AT(struct given, actions, action_count),
      .object = &scenario_action_keys, .description = "What is done at points of the run.", .fallback = "[]",
      .example = "[{\"when\": \"freeze /data ok\", \"send\": \"KILL\", \"to\": \"agent\"}]"},

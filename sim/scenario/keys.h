@@ -156,6 +156,9 @@ struct given {
     size_t fault_count;
     const struct scenario_call *calls;
     size_t call_count;
+    const struct scenario_blow *blows;
+    size_t blow_count;
+    bool oracle;
     const struct scenario_action *actions;
     size_t action_count;
     struct given_step step;
@@ -169,6 +172,7 @@ extern const struct key_object scenario_volume_keys;
 extern const struct key_object scenario_workload_keys;
 extern const struct key_object scenario_fault_keys;
 extern const struct key_object scenario_call_keys;
+extern const struct key_object scenario_blow_keys;
 extern const struct key_object scenario_action_keys;
 extern const struct key_object scenario_expect_keys;
 

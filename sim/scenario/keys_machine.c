@@ -188,6 +188,9 @@ const struct key_object scenario_workload_keys = {
 static const struct key_word OPERATIONS[] = {
     {"sync", SCENARIO_SYNC}, {"freeze", SCENARIO_FREEZE}, {"thaw", SCENARIO_THAW}, {NULL, 0}};
 
+static const struct key_word HANGS[] = {
+    {"before", SCENARIO_HANGS_BEFORE}, {"inside", SCENARIO_HANGS_INSIDE}, {"passed", SCENARIO_HANGS_PASSED}, {NULL, 0}};
+
 static const struct key FAULT[] = {
     {.name = "op", .kind = KEY_WORD, .required = true, KEY_AT(struct scenario_fault, op), .words = OPERATIONS,
      .description = "The operation of quiesce's that goes wrong.", .example = "\"freeze\""},
@@ -200,11 +203,24 @@ static const struct key FAULT[] = {
     {.name = "delay_ms", .kind = KEY_MS_FOREVER, KEY_AT(struct scenario_fault, delay_us), .max = MS_MAX,
      .description = "It takes that long before it is done or fails; \"forever\": until an action releases it.",
      .fallback = "0", .example = "100"},
+    {.name = "hangs", .kind = KEY_WORD, KEY_AT(struct scenario_fault, hang), .words = HANGS, .with = "delay_ms",
+     .description = "Where a freeze hangs that is delayed. before: before it has begun; inside: a thaw waits until it "
+                    "has returned; passed: a thaw finds nothing frozen (EINVAL). The latter two in the virtual world "
+                    "only.",
+     .fallback = "\"before\"", .example = "\"inside\""},
     {.name = NULL},
 };
 
+static bool check_fault(struct reader *reader, const cJSON *item, void *object)
+{
+    const struct scenario_fault *fault = object;
+    if (fault->hang != SCENARIO_HANGS_BEFORE && fault->op != SCENARIO_FREEZE)
+        return scenario_refuse(reader, scenario_member(reader, item, "hangs"), "hangs", "only a freeze hangs like that");
+    return true;
+}
+
 const struct key_object scenario_fault_keys = {
-    .name = "fault", .keys = FAULT, .size = sizeof(struct scenario_fault), .place = NO_PLACE,
+    .name = "fault", .keys = FAULT, .size = sizeof(struct scenario_fault), .place = NO_PLACE, .check = check_fault,
     .rule = KEY_AT_LEAST_ONE, .choice = (const char *const[]){"error", "delay_ms", NULL}};
 
 /* ---- System calls ------------------------------------------------------------------------------------------------- */

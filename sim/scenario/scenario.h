@@ -128,6 +128,10 @@ struct scenario_workload {
 
 enum scenario_op { SCENARIO_SYNC, SCENARIO_FREEZE, SCENARIO_THAW };
 
+/* Where a freeze hangs: before the kernel takes the lock that freezes and thaws of a filesystem take turns by, or with
+ * it, so that a thaw waits; or where a thaw finds nothing frozen meanwhile (virtual world). */
+enum scenario_hang { SCENARIO_HANGS_BEFORE, SCENARIO_HANGS_INSIDE, SCENARIO_HANGS_PASSED };
+
 /* An operation of quiesce's on a volume does not do what it should. */
 struct scenario_fault {
     enum scenario_op op;
@@ -135,13 +139,29 @@ struct scenario_fault {
     int nth;            /* from 1; 0: every one */
     int error;          /* errno; 0: it is done all the same */
     int64_t delay_us;   /* before it is done or fails; SCENARIO_FOREVER: until released or the end */
+    enum scenario_hang hang; /* of a freeze that is delayed */
+};
+
+/* Both: two signals, the agent's first, with nothing between. */
+enum scenario_target { SCENARIO_AGENT = 1, SCENARIO_GUARDIAN = 2, SCENARIO_BOTH = 3, SCENARIO_SNAPSHOT = 4 };
+
+/* Agent or guardian is struck at one of its own calls through the seam (virtual world). */
+struct scenario_blow {
+    enum scenario_target by; /* SCENARIO_AGENT or SCENARIO_GUARDIAN */
+    int command;       /* of the scenario's, from 1 */
+    int which;         /* of that role, from 1 in the order of their starts in that command; 0: any */
+    const char *op;    /* its name in sim/worlds/virtual/operations.def, or "any" */
+    int nth;           /* call of that operation by the process, from 1 */
+    int error;         /* it fails with that errno; 0: it does not */
+    int64_t delay_us;  /* it is made so much later; 0: at once */
+    int signal;        /* SIGKILL or SIGSTOP to `target`; 0: none */
+    enum scenario_target target; /* `by`, or for SIGKILL both */
+    bool after;        /* … after the call, and not before */
+    int64_t resume_us; /* SIGCONT follows so much later; SCENARIO_FOREVER: it does not */
 };
 
 /* Who makes a system call: a child is what quiesce has forked, until it executes something or shows itself as guardian. */
 enum scenario_caller { SCENARIO_BY_AGENT, SCENARIO_BY_GUARDIAN, SCENARIO_BY_CHILD };
-
-/* Both: two signals, the agent's first, with nothing between. */
-enum scenario_target { SCENARIO_AGENT = 1, SCENARIO_GUARDIAN = 2, SCENARIO_BOTH = 3, SCENARIO_SNAPSHOT = 4 };
 
 /* A system call of quiesce's goes wrong, or something happens to quiesce right there (real worlds). */
 struct scenario_call {
@@ -267,6 +287,9 @@ struct scenario {
     size_t fault_count;
     const struct scenario_call *calls;
     size_t call_count;
+    const struct scenario_blow *blows;
+    size_t blow_count;
+    bool oracle;             /* the virtual world's oracle judges what invariants 1, 2, 4, 5 and 7 do otherwise */
     const struct scenario_action *actions;
     size_t action_count;
     const struct scenario_step *steps; /* one after another on the same machine; at least one */

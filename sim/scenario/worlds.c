@@ -75,6 +75,20 @@ static void look_at_script(struct finding_worlds *finding, const struct scenario
         only(finding, NOT_VIRTUAL, "it cannot run %s, a program that is written out", script->file.path);
 }
 
+/* What only the machine that is simulated can be told to do. */
+static void look_at_storm(struct finding_worlds *finding)
+{
+    const struct scenario *scenario = finding->scenario;
+    if (scenario->blow_count > 0)
+        only(finding, SCENARIO_VIRTUAL, "the program's own operations cannot be struck there (blows)");
+    if (scenario->oracle)
+        only(finding, SCENARIO_VIRTUAL, "it has no oracle");
+    for (size_t i = 0; i < scenario->fault_count; i++) {
+        if (scenario->faults[i].hang != SCENARIO_HANGS_BEFORE)
+            only(finding, SCENARIO_VIRTUAL, "a freeze cannot be made to hang inside the kernel there (faults)");
+    }
+}
+
 static void look_at_steps(struct finding_worlds *finding)
 {
     for (size_t i = 0; i < finding->scenario->step_count; i++) {
@@ -105,6 +119,7 @@ void scenario_find_worlds(struct scenario_memory *memory, struct scenario *scena
         only(&finding, NOT_VIRTUAL, "nobody makes system calls there (calls)");
     if (scenario->workload_count > 0)
         only(&finding, SCENARIO_LOOP, "nobody writes there");
+    look_at_storm(&finding);
     look_at_steps(&finding);
     scenario->worlds = 0;
     for (unsigned i = 0; i < SCENARIO_WORLD_COUNT; i++)

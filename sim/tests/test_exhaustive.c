@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "oracle.h"
+#include "judged.h"
 
 #define HOLD_LIMIT_US (60 * RUN_SECOND)
 #define LONGER_US (HOLD_LIMIT_US + 5 * RUN_SECOND)
@@ -198,7 +198,7 @@ static void strike_once(const struct way *way, const struct operation *operation
     strike(run->world, operation, blow, error);
     run_quiesce(run, way->words);
     describe(what, sizeof what, operation, blow, error);
-    tell(run, what, oracle_judge(run, &terms));
+    tell(run, what, judged(run, &terms, JUDGED_BY_THAW));
     run_free(run);
 }
 
@@ -271,11 +271,11 @@ static struct operation any_operation(uint64_t *random, enum virtual_role role)
     return operation;
 }
 
-static void kill_pair(uint64_t *random, enum oracle_recovery recovery)
+static void kill_pair(uint64_t *random, enum judged_recovery recovery)
 {
     char what[500], which[2][200];
     struct run *run = standard_machine();
-    struct oracle_terms terms = {.hold_limit_us = HOLD_LIMIT_US, .recovery = recovery};
+    struct oracle_terms terms = {.hold_limit_us = HOLD_LIMIT_US};
     for (int role = VIRTUAL_AGENT; role <= VIRTUAL_GUARDIAN; role++) {
         struct operation last = any_operation(random, (enum virtual_role)role);
         enum blow blow = next_random(random) % 2 ? KILLED_BEFORE : KILLED_AFTER;
@@ -284,7 +284,7 @@ static void kill_pair(uint64_t *random, enum oracle_recovery recovery)
     }
     snprintf(what, sizeof what, "%s; %s", which[0], which[1]);
     run_quiesce(run, RUN_JSON);
-    tell(run, what, oracle_judge(run, &terms));
+    tell(run, what, judged(run, &terms, recovery));
     run_free(run);
 }
 
@@ -293,7 +293,7 @@ QZ_TEST(both_are_killed_and_thaw_recovers) // whatever was frozen; a sample of a
     uint64_t random = SEED;
     count_operations(&ways[0]);
     for (int i = 0; i < PAIRS; i++)
-        kill_pair(&random, ORACLE_THAW);
+        kill_pair(&random, JUDGED_BY_THAW);
 }
 
 QZ_TEST(both_are_killed_and_the_next_run_recovers) // and is none the worse for it
@@ -301,5 +301,5 @@ QZ_TEST(both_are_killed_and_the_next_run_recovers) // and is none the worse for 
     uint64_t random = SEED + 1;
     count_operations(&ways[0]);
     for (int i = 0; i < PAIRS; i++)
-        kill_pair(&random, ORACLE_NEXT_RUN);
+        kill_pair(&random, JUDGED_BY_NEXT_RUN);
 }

@@ -136,6 +136,21 @@ QZ_TEST(a_good_run_has_no_findings) // What is as it should be is left in peace.
     judged(&story, 0, NULL);
 }
 
+QZ_TEST(what_the_oracle_says_counts) // … in place of the invariants that know no operations.
+{
+    struct story story;
+    begin(&story);
+    tell_good_run(&story);
+    story.outcome.unsafe = (char[]){"a volume is left frozen"};
+    judged(&story, 0, "the oracle");
+
+    begin(&story);
+    pre(&story);
+    operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
+    story.scenario.oracle = true;
+    judged(&story, 0, NULL);
+}
+
 QZ_TEST(something_left_is_found) // 1: nothing is left running, mounted or attached.
 {
     struct story story;

@@ -453,23 +453,28 @@ QZ_TEST(the_shipped_scenarios_are_read) // All files below scenarios/; the schem
     CHECK_INT(scenario_walk(SCENARIOS "/nowhere", read_shipped, &count), ENOENT);
 }
 
-QZ_TEST(a_scenario_can_be_told_in_plain_words) // Everything that can be said is in the telling.
+static void check_telling(const char *file, const char *telling)
 {
     struct scenario_set set = {NULL, 0, NULL};
     struct scenario_mistake mistake;
     char *text = NULL;
     size_t size;
-    CHECK_INT(scenario_read(&set, QZ_FIXTURES "/scenarios", QZ_FIXTURES "/scenarios/explain/everything.json",
-                            &mistake), true);
+    CHECK_INT(scenario_read(&set, QZ_FIXTURES "/scenarios", file, &mistake), true);
     FILE *out = open_memstream(&text, &size);
     if (set.count > 0)
         scenario_explain(out, &set.items[0]);
     fclose(out);
-    char *expected = slurp(QZ_FIXTURES "/scenarios/explain/everything.txt");
+    char *expected = slurp(telling);
     CHECK_STRING(text, expected);
     free(expected);
     free(text);
     scenario_set_free(&set);
+}
+
+QZ_TEST(a_scenario_can_be_told_in_plain_words) // Everything that can be said is in the telling.
+{
+    check_telling(QZ_FIXTURES "/scenarios/explain/everything.json", QZ_FIXTURES "/scenarios/explain/everything.txt");
+    check_telling(QZ_FIXTURES "/scenarios/explain/storm.json", QZ_FIXTURES "/scenarios/explain/storm.txt");
 }
 
 /* ---- The starter ------------------------------------------------------------------------------------------------- */

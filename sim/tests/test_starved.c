@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "freezes.h"
-#include "oracle.h"
+#include "judged.h"
 
 #define HOLD_LIMIT_US (60 * RUN_SECOND)
 
@@ -21,7 +21,7 @@ static struct run *machine(void)
 static const char *judge(struct run *run)
 {
     struct oracle_terms terms = {.hold_limit_us = HOLD_LIMIT_US, .no_result = !run->json && run->status != -1};
-    const char *broken = oracle_judge(run, &terms);
+    const char *broken = judged(run, &terms, JUDGED_BY_THAW);
     if (terms.no_result && (run->status != QZ_EXIT_SOFTWARE || !strstr(run->log, "memory")))
         return "neither a result nor a word of why there is none";
     const char *post = strstr(run->output, "\"phase\":\"post\"");

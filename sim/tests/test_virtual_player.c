@@ -1,4 +1,6 @@
 /* test_virtual_player.c: scenarios, built by hand, played in the virtual world and judged. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@ struct stage {
     struct scenario_attempt snapshot;
     struct scenario_fault fault;
     struct scenario_action action;
+    struct scenario_blow blow;
     struct scenario_step step;
     struct outcome outcome;
     struct findings findings;
@@ -41,7 +44,7 @@ static void set(struct stage *stage)
     stage->scenario = (struct scenario){
         .name = "by hand", .variant = "", .worlds = SCENARIO_WORLDS, .volumes = stage->volumes, .volume_count = 2,
         .plugins = &stage->plugin, .plugin_count = 1, .snapshots = &stage->snapshot, .snapshot_count = 1,
-        .faults = &stage->fault, .actions = &stage->action, .steps = &stage->step, .step_count = 1,
+        .faults = &stage->fault, .actions = &stage->action, .blows = &stage->blow, .steps = &stage->step, .step_count = 1,
     };
 }
 
@@ -140,4 +143,71 @@ QZ_TEST(a_foreign_freeze_stays) // It was there before, is left alone, and is th
     set(&stage);
     stage.volumes[0].frozen_by_other = true;
     play(&stage, 11, "crash", "FrozenByOther", NULL);
+}
+
+/* ---- What befalls agent and guardian at their own operations ------------------------------------------------------ */
+
+static void set_blow(struct stage *stage, struct scenario_blow blow)
+{
+    set(stage);
+    stage->scenario.oracle = true;
+    stage->scenario.blow_count = 1;
+    stage->blow = blow;
+    stage->blow.command = stage->blow.command ? stage->blow.command : 1;
+}
+
+QZ_TEST(an_operation_fails_as_told) // The nth of its kind by that process.
+{
+    struct stage stage;
+    set_blow(&stage, (struct scenario_blow){.by = SCENARIO_AGENT, .op = "guard", .nth = 2, .error = EAGAIN});
+    play(&stage, 11, "crash", "FsFreezeFailed", NULL);
+    set_blow(&stage, (struct scenario_blow){.by = SCENARIO_AGENT, .op = "guard", .nth = 2, .error = EAGAIN, .command = 2});
+    play(&stage, 0, "application", "Success", NULL);
+}
+
+QZ_TEST(a_process_is_killed_at_its_operation) // Before or after it, alone or both at once; the trace says who did it.
+{
+    static const char *const ALONE[] = {"freeze /log begins", "KILL to guardian", "guardian dies KILL", "thaw /* ok",
+                                        "post ScriptRunner 1 exits 0", "agent exits 11", NULL};
+    static const char *const BOTH[] = {"snapshot starts", "KILL to guardian", "guardian dies KILL", "KILL to agent",
+                                       "agent dies KILL", NULL};
+    struct stage stage;
+    set_blow(&stage, (struct scenario_blow){.by = SCENARIO_GUARDIAN, .which = 2, .op = "volume_start", .nth = 4,
+                                            .signal = SIGKILL, .after = true});
+    play(&stage, 11, "crash", "FreezeLost", ALONE);
+    set_blow(&stage, (struct scenario_blow){.by = SCENARIO_AGENT, .op = "child_release", .nth = 1, .signal = SIGKILL,
+                                            .after = true, .target = SCENARIO_BOTH});
+    play(&stage, -1, NULL, NULL, BOTH);
+}
+
+QZ_TEST(a_process_sleeps_at_its_operation) // Stopped, or just late; the other one does what has to be done.
+{
+    static const char *const STOPPED[] = {"snapshot starts", "STOP to agent", "thaw /* ok", "thaw /* ok", NULL};
+    struct stage stage;
+    set_blow(&stage, (struct scenario_blow){.by = SCENARIO_AGENT, .op = "child_release", .nth = 1, .signal = SIGSTOP,
+                                            .after = true, .resume_us = 100000000});
+    play(&stage, 11, "crash", "FreezeLost", STOPPED);
+    set_blow(&stage, (struct scenario_blow){.by = SCENARIO_AGENT, .op = "child_release", .nth = 1, .delay_us = 5000000});
+    play(&stage, 0, "application", "Success", NULL);
+}
+
+QZ_TEST(a_freeze_hangs_inside_the_kernel) // A thaw meanwhile waits until it has returned, or passes it by.
+{
+    static const char *const EARLY[] = {"thaw /log EINVAL"};
+    static const char *const WAITS[] = {"guardian dies KILL", "thaw /log begins", "freeze /log ok", "thaw /log ok", NULL};
+    static const char *const PASSES[] = {"guardian dies KILL", "thaw /log EINVAL", "freeze /log ok", "thaw /log ok", NULL};
+    struct stage stage;
+    for (int passed = 0; passed < 2; passed++) {
+        set(&stage);
+        stage.scenario.oracle = true;
+        stage.scenario.fault_count = 1;
+        stage.fault = (struct scenario_fault){.op = SCENARIO_FREEZE, .volume = "/log", .delay_us = 50000,
+                                              .hang = passed ? SCENARIO_HANGS_PASSED : SCENARIO_HANGS_INSIDE};
+        stage.scenario.action_count = 1;
+        stage.action = (struct scenario_action){.when = "freeze /log begins", .nth = 1, .kind = SCENARIO_SEND,
+                                                .target = SCENARIO_GUARDIAN, .signal = SIGKILL};
+        stage.step.expect.never = EARLY;
+        stage.step.expect.never_count = passed ? 0 : 1;
+        play(&stage, 11, "crash", "FreezeLost", passed ? PASSES : WAITS);
+    }
 }

@@ -77,7 +77,7 @@ static void judge_leftovers(struct judging *judging)
     if (outcome->refused)
         findings_add(judging->findings, 1, SIZE_MAX, "only the scenario's volumes are frozen", outcome->refused,
                      "quiesce reached for a filesystem that is not the scenario's");
-    if (outcome->step_count == 0)
+    if (outcome->step_count == 0 || judging->scenario->oracle)
         return;
     const struct outcome_step *last = &outcome->steps[outcome->step_count - 1];
     for (size_t i = 0; i < last->frozen_count; i++) {
@@ -347,6 +347,8 @@ static void judge_ended_before(struct judging *judging, size_t index, size_t lim
         if (!is_named(event, start->plugin) || event->ordinal != start->ordinal || event->step != start->step)
             continue;
         bool ends = event->what == TRACE_EXITS || event->what == TRACE_DIES;
+        if (event->role == TRACE_PRE && event->what == TRACE_STARTS)
+            break; /* another of quiesce's --attempts */
         if (event->role == TRACE_PRE && ends) {
             ended = true;
             failed = event->what == TRACE_DIES || event->value != 0;
@@ -376,7 +378,8 @@ static void judge_scripts(struct judging *judging)
             continue;
         judge_start(judging, i);
         if (event->role == TRACE_PRE) {
-            judge_owed_post(judging, i);
+            if (!judging->scenario->oracle)
+                judge_owed_post(judging, i);
             if (freeze != SIZE_MAX && i < freeze)
                 judge_ended_before(judging, i, freeze);
         }
@@ -387,7 +390,9 @@ void judge_invariants(const struct scenario *scenario, const struct outcome *out
 {
     struct judging judging = {scenario, outcome, findings};
     judge_leftovers(&judging);
-    for (size_t i = 0; i < scenario->volume_count; i++)
+    if (outcome->unsafe)
+        findings_add(findings, 0, SIZE_MAX, "what the oracle demands", outcome->unsafe, "the oracle has an objection");
+    for (size_t i = 0; i < scenario->volume_count && !scenario->oracle; i++)
         judge_volume(&judging, &scenario->volumes[i]);
     for (size_t i = 0; i < outcome->step_count; i++)
         judge_claim(&judging, i);

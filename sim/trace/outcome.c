@@ -18,6 +18,7 @@ void outcome_free(struct outcome *outcome)
     free(outcome->crashes);
     free(outcome->left);
     free(outcome->refused);
+    free(outcome->unsafe);
     free(outcome->broken);
     *outcome = (struct outcome){.broken = NULL};
 }

@@ -70,6 +70,7 @@ struct outcome {
     char **left;      /* what was still there at the end and had not been before: one line each (invariant 1) */
     size_t left_count;
     char *refused;    /* an attempt to freeze or thaw what the scenario did not make; NULL: none */
+    char *unsafe;     /* the rule of the virtual world's oracle that was broken; NULL: none, or it was not asked */
     char *broken;     /* the environment does not work: why; NULL: all is well. Nothing else counts then */
     int64_t longest_stall_us; /* of the workload's writers; 0: no workload */
     int64_t duration_us;      /* in the world's own time */

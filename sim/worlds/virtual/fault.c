@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum fault_kind { FAULT_FAIL, FAULT_DELAY, FAULT_KILL, FAULT_STOP };
+enum fault_kind { FAULT_FAIL, FAULT_DELAY, FAULT_KILL, FAULT_KILL_BOTH, FAULT_STOP };
 
 struct fault {
     struct fault *next;
@@ -49,6 +49,11 @@ void virtual_aim(struct virtual_world *world, int ordinal)
     world->aim = ordinal;
 }
 
+void virtual_forget_faults(struct virtual_world *world)
+{
+    world->faults = NULL;
+}
+
 void virtual_fail(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth, int error)
 {
     if (op == VIRTUAL_OP_ANY || !can_fail[op]) {
@@ -69,6 +74,12 @@ void virtual_kill_on(struct virtual_world *world, enum virtual_role role, enum v
                      enum virtual_moment moment)
 {
     fault_add(world, &(struct fault){.kind = FAULT_KILL, .role = role, .op = op, .nth = nth, .moment = moment});
+}
+
+void virtual_kill_both_on(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth,
+                          enum virtual_moment moment)
+{
+    fault_add(world, &(struct fault){.kind = FAULT_KILL_BOTH, .role = role, .op = op, .nth = nth, .moment = moment});
 }
 
 void virtual_stop_on(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth,
@@ -103,6 +114,14 @@ static void delay(struct process *process, int64_t duration_us)
     process->state = PROCESS_READY;
 }
 
+static void kill_other(const struct process *process)
+{
+    enum virtual_role role = process->role == VIRTUAL_AGENT ? VIRTUAL_GUARDIAN : VIRTUAL_AGENT;
+    struct process *other = process_of_role(process->world, role);
+    if (other && other->state != PROCESS_OVER)
+        process_kill(other);
+}
+
 /* Returns the errno with which the operation is to fail, or 0. */
 static int strike(struct process *process, enum virtual_op op, enum virtual_moment moment)
 {
@@ -117,6 +136,11 @@ static int strike(struct process *process, enum virtual_op op, enum virtual_mome
             break;
         case FAULT_DELAY:
             delay(process, fault->duration_us);
+            break;
+        case FAULT_KILL_BOTH:
+            kill_other(process);
+            process_kill(process);
+            schedule_yield(process);
             break;
         case FAULT_KILL:
             process_kill(process);

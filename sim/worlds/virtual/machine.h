@@ -47,6 +47,7 @@ struct volume_fault {
     unsigned nth;
     int error;
     int64_t delay_us;
+    enum { HANG_BEFORE, HANG_INSIDE, HANG_PASSED } hang;
 };
 
 struct superblock {

@@ -20,6 +20,14 @@ const char *virtual_op_name(enum virtual_op op)
     return op_names[op];
 }
 
+enum virtual_op virtual_op_named(const char *name)
+{
+    int op = 0;
+    while (op < VIRTUAL_OP_ANY && strcmp(op_names[op], name) != 0)
+        op++;
+    return (enum virtual_op)op;
+}
+
 struct virtual_entry *entry_add(struct virtual_world *world, const struct process *process, enum virtual_op what)
 {
     if (world->trace_count == world->trace_capacity) {

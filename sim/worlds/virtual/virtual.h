@@ -139,6 +139,9 @@ void virtual_set_volume(struct virtual_world *world, dev_t dev, const struct vir
  * fails then, unless `error` is 0. */
 void virtual_fault_volume(struct virtual_world *world, dev_t dev, enum qz_volume_op op, unsigned nth, int error,
                           int64_t delay_us);
+/* The same for a freeze that hangs inside the kernel: a thaw meanwhile waits until it has returned, or, if it `passes`,
+ * finds nothing frozen. */
+void virtual_hang_freeze(struct virtual_world *world, dev_t dev, unsigned nth, int error, int64_t delay_us, bool passes);
 void virtual_release_volume(struct virtual_world *world, dev_t dev);
 void virtual_foreign_freeze(struct virtual_world *world, dev_t dev, int64_t at_us);
 void virtual_foreign_thaw(struct virtual_world *world, dev_t dev, int64_t at_us);
@@ -155,6 +158,7 @@ enum virtual_moment { VIRTUAL_BEFORE, VIRTUAL_AFTER }; /* the operation takes ef
 /* Faults on operations that are set from now on strike only that process of their role (1: a run's first; 0, as at
  * the beginning: any). */
 void virtual_aim(struct virtual_world *world, int ordinal);
+void virtual_forget_faults(struct virtual_world *world); /* those on operations, that have not struck yet */
 
 /* volume_start's error comes in its event. Operations that cannot fail: the test program aborts. */
 void virtual_fail(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth, int error);
@@ -169,6 +173,9 @@ unsigned virtual_asked_for(struct virtual_world *world, enum virtual_role role, 
 /* SIGKILL. Its operations on volumes that are under way still take effect. */
 void virtual_kill_on(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth,
                      enum virtual_moment moment);
+/* The process, and the last one of the other role with it. */
+void virtual_kill_both_on(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth,
+                          enum virtual_moment moment);
 void virtual_kill_at(struct virtual_world *world, enum virtual_role role, int64_t at_us);
 /* SIGSTOP, and SIGCONT `for_us` later (QZ_NEVER: none). */
 void virtual_stop_on(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth,
@@ -243,6 +250,8 @@ struct virtual_entry {
 
 const struct virtual_entry *virtual_trace(const struct virtual_world *world, size_t *count);
 const char *virtual_op_name(enum virtual_op op);
+/* The operation of that name; "any operation" has none, and is VIRTUAL_OP_ANY. */
+enum virtual_op virtual_op_named(const char *name);
 /* The trace as lines. Lives as long as the world. */
 const char *virtual_trace_text(struct virtual_world *world);
 

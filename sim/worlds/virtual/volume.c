@@ -13,10 +13,12 @@ struct operation {
     bool again; /* the process has flushed it before */
     int64_t begin_us;
     int error;
+    const struct volume_fault *hangs; /* a freeze: inside the kernel, as this says; NULL: it does not */
 };
 
 static void operation_ends(struct virtual_world *world, void *object, uint64_t order);
 static void begin(struct operation *operation);
+static void end_in(struct operation *operation, int64_t duration_us);
 
 void virtual_set_volume(struct virtual_world *world, dev_t dev, const struct virtual_volume *behaviour)
 {
@@ -31,8 +33,14 @@ void virtual_fault_volume(struct virtual_world *world, dev_t dev, enum qz_volume
 {
     struct superblock *superblock = superblock_get(world, dev);
     struct volume_fault *fault = arena_take(&world->arena, sizeof *fault);
-    *fault = (struct volume_fault){superblock->faults, op, nth, error, delay_us};
+    *fault = (struct volume_fault){superblock->faults, op, nth, error, delay_us, HANG_BEFORE};
     superblock->faults = fault;
+}
+
+void virtual_hang_freeze(struct virtual_world *world, dev_t dev, unsigned nth, int error, int64_t delay_us, bool passes)
+{
+    virtual_fault_volume(world, dev, QZ_VOLUME_FREEZE, nth, error, delay_us);
+    superblock_get(world, dev)->faults->hang = passes ? HANG_PASSED : HANG_INSIDE;
 }
 
 void virtual_release_volume(struct virtual_world *world, dev_t dev)
@@ -44,7 +52,10 @@ void virtual_release_volume(struct virtual_world *world, dev_t dev)
         struct operation *operation = held;
         held = held->next;
         operation->next = NULL;
-        begin(operation);
+        if (operation->hangs)
+            end_in(operation, 0);
+        else
+            begin(operation);
     }
 }
 
@@ -132,6 +143,19 @@ static int share_of_errors(int error, int errors, int *failed)
     return error;
 }
 
+/* Until it is released, or for so long. */
+static void hang(struct operation *operation)
+{
+    struct superblock *superblock = operation->superblock;
+    operation->error = operation->hangs->error;
+    if (operation->hangs->delay_us == QZ_NEVER) {
+        operation->next = superblock->held;
+        superblock->held = operation;
+    } else {
+        end_in(operation, operation->hangs->delay_us);
+    }
+}
+
 static void begin_freeze(struct operation *operation)
 {
     struct superblock *superblock = operation->superblock;
@@ -140,6 +164,8 @@ static void begin_freeze(struct operation *operation)
     if (superblock->frozen) {
         operation->error = EBUSY;
         end_in(operation, 0);
+    } else if (operation->hangs) {
+        hang(operation);
     } else if (behaviour->stuck_until_us > now_us) {
         end_in(operation, behaviour->stuck_until_us == QZ_NEVER ? QZ_NEVER : behaviour->stuck_until_us - now_us);
     } else {
@@ -172,6 +198,15 @@ static void take_turn(struct operation *operation)
         begin_thaw(operation);
 }
 
+/* Does a freeze that is under way let thaws pass? */
+static bool is_passed(const struct superblock *superblock)
+{
+    const struct operation *holder = superblock->holder;
+    if (!holder || holder->op != QZ_VOLUME_FREEZE)
+        return false;
+    return superblock->behaviour.thaw_passes || (holder->hangs && holder->hangs->hang == HANG_PASSED);
+}
+
 static void begin(struct operation *operation)
 {
     struct superblock *superblock = operation->superblock;
@@ -181,8 +216,7 @@ static void begin(struct operation *operation)
     } else if (operation->op == QZ_VOLUME_SYNC) {
         operation->error = behaviour->sync_error;
         end_in(operation, superblock->frozen ? 0 : operation->again ? behaviour->sync_again_us : behaviour->sync_us);
-    } else if (behaviour->thaw_passes && operation->op == QZ_VOLUME_THAW && superblock->holder &&
-               superblock->holder->op == QZ_VOLUME_FREEZE) {
+    } else if (operation->op == QZ_VOLUME_THAW && is_passed(superblock)) {
         operation->error = EINVAL;
         end_in(operation, 0);
     } else if (superblock->holder) {
@@ -209,6 +243,11 @@ static void begin_with_faults(struct operation *operation)
     const struct volume_fault *fault = superblock->faults;
     while (fault && (fault->op != operation->op || (fault->nth != VIRTUAL_EVERY && fault->nth != call)))
         fault = fault->next;
+    if (fault && fault->hang != HANG_BEFORE) {
+        operation->hangs = fault;
+        begin(operation);
+        return;
+    }
     if (fault && fault->error)
         operation->error = fault->error;
     if (!fault || fault->delay_us == 0) {

@@ -131,6 +131,7 @@ static void play_step(struct player *player, struct command *command, int number
     virtual_pause(player->world, given->after_us);
     virtual_leave_background(player->world, (size_t)number + 1 < player->scenario->step_count);
     player_start_clock_actions(player);
+    player_set_blows(player);
     enum virtual_end end = virtual_run(player->world, agent, command);
     player_tell(player);
     step->exit = player->status;
@@ -140,6 +141,7 @@ static void play_step(struct player *player, struct command *command, int number
     const char *report = virtual_file(player->world, command->words.report, NULL);
     step->result = report ? cJSON_Parse(report) : NULL;
     take_frozen(player, step);
+    player_ask_oracle(player, step, end);
     if (end == VIRTUAL_HANGS)
         note_left(player->outcome, copy("the program waits for what never comes"));
 }
@@ -160,7 +162,8 @@ static void play(const struct scenario *scenario, const struct world_settings *s
         outcome->step_count++;
         play_step(player, &commands[i], (int)i);
     }
-    note_children(player);
+    if (!scenario->oracle)
+        note_children(player);
     if (virtual_violation(player->world))
         note_left(outcome, copy(virtual_violation(player->world)));
     if (virtual_rcu(player->world) != scenario->rcu_expedited)

@@ -1,7 +1,8 @@
 /* player.h: what the rooms that play a scenario in the virtual world know of each other.
  *
  *   play.c   the world's row, step by step     setup.c  scenario → machine
- *   story.c  the machine's trace → the common one     actions.c  what is done at its lines */
+ *   story.c  the machine's trace → the common one     actions.c  what is done at its lines
+ *   verdict.c  scenario and machine → the oracle */
 #ifndef QUIESCE_SIM_PLAYER_H
 #define QUIESCE_SIM_PLAYER_H
 
@@ -36,11 +37,13 @@ struct player {
     const char *volumes[PLAYER_VOLUMES]; /* slot → the volume's mount point as the scenario names it */
     int *matches;              /* of each action's pattern so far */
     int64_t step_start_us;
+    bool owed;                 /* the oracle waits for a recovery */
 };
 
 /* ---- setup.c ---------------------------------------------------------------------------------------------------- */
 
 void player_set_up(struct player *player, uint64_t seed);
+void player_set_blows(struct player *player); /* those of its step */
 dev_t player_device(const struct player *player, const char *mount); /* of the volume that is named so */
 /* The volume that has this mount point, as the scenario names it; NULL: none. */
 const char *player_volume(const struct scenario *scenario, const char *mount_point);
@@ -50,6 +53,11 @@ const char *player_volume(const struct scenario *scenario, const char *mount_poi
 /* Tells what happened since the last call; a virtual_observe callback. */
 void player_tell(void *player);
 void player_add(struct player *player, struct trace_event event);
+
+/* ---- verdict.c -------------------------------------------------------------------------------------------------- */
+
+/* Asks the oracle about the step that has just been played, if the scenario wants that. */
+void player_ask_oracle(struct player *player, const struct outcome_step *step, enum virtual_end end);
 
 /* ---- actions.c -------------------------------------------------------------------------------------------------- */
 

@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,11 +137,47 @@ static void add_plugin(struct player *player, const struct scenario_plugin *plug
 static void add_fault(struct player *player, const struct scenario_fault *fault)
 {
     static const enum qz_volume_op OPS[] = {QZ_VOLUME_SYNC, QZ_VOLUME_FREEZE, QZ_VOLUME_THAW};
+    unsigned nth = fault->nth ? (unsigned)fault->nth : VIRTUAL_EVERY;
     for (size_t i = 0; i < player->scenario->volume_count; i++) {
         const char *mount = player->scenario->volumes[i].mount;
-        if (!fault->volume || strcmp(fault->volume, mount) == 0)
-            virtual_fault_volume(player->world, player_device(player, mount), OPS[fault->op],
-                                 fault->nth ? (unsigned)fault->nth : VIRTUAL_EVERY, fault->error, duration(fault->delay_us));
+        dev_t dev = player_device(player, mount);
+        if (fault->volume && strcmp(fault->volume, mount) != 0)
+            continue;
+        if (fault->hang == SCENARIO_HANGS_BEFORE)
+            virtual_fault_volume(player->world, dev, OPS[fault->op], nth, fault->error, duration(fault->delay_us));
+        else
+            virtual_hang_freeze(player->world, dev, nth, fault->error, duration(fault->delay_us),
+                                fault->hang == SCENARIO_HANGS_PASSED);
+    }
+}
+
+static void add_blow(struct player *player, const struct scenario_blow *blow)
+{
+    struct virtual_world *world = player->world;
+    enum virtual_role role = blow->by == SCENARIO_AGENT ? VIRTUAL_AGENT : VIRTUAL_GUARDIAN;
+    enum virtual_op op = virtual_op_named(blow->op);
+    enum virtual_moment moment = blow->after ? VIRTUAL_AFTER : VIRTUAL_BEFORE;
+    unsigned nth = (unsigned)blow->nth;
+    virtual_aim(world, blow->which);
+    if (blow->error)
+        virtual_fail(world, role, op, nth, blow->error);
+    else if (blow->signal == SIGSTOP)
+        virtual_stop_on(world, role, op, nth, moment, duration(blow->resume_us));
+    else if (blow->signal == SIGKILL && blow->target == SCENARIO_BOTH)
+        virtual_kill_both_on(world, role, op, nth, moment);
+    else if (blow->signal == SIGKILL)
+        virtual_kill_on(world, role, op, nth, moment);
+    else
+        virtual_delay(world, role, op, nth, blow->delay_us);
+    virtual_aim(world, 0);
+}
+
+void player_set_blows(struct player *player)
+{
+    virtual_forget_faults(player->world);
+    for (size_t i = 0; i < player->scenario->blow_count; i++) {
+        if (player->scenario->blows[i].command == player->step + 1)
+            add_blow(player, &player->scenario->blows[i]);
     }
 }
 

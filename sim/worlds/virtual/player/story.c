@@ -1,4 +1,5 @@
 /* story.c: the machine's trace, told in the common tongue. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,19 @@ static void release_all(struct player *player)
         virtual_release_volume(player->world, player_device(player, player->scenario->volumes[i].mount));
 }
 
+/* A signal that hit it at a call of its own, and not one of the actions: those have been told. */
+static void tell_blow(struct player *player, const struct virtual_entry *entry, int signal_number)
+{
+    const struct trace *trace = &player->outcome->trace;
+    for (size_t i = trace->count; i > 0 && trace->events[i - 1].at_us == entry->at_us; i--) {
+        const struct trace_event *event = &trace->events[i - 1];
+        if (event->what == TRACE_SENT && event->target == role_of(entry) && event->value == signal_number)
+            return;
+    }
+    player_add(player, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_SENT, .value = signal_number,
+                                            .target = role_of(entry)});
+}
+
 static void tell_process(struct player *player, const struct virtual_entry *entry, enum trace_what what, int value)
 {
     player_add(player, (struct trace_event){.role = role_of(entry), .what = what, .ordinal = entry->ordinal, .value = value});
@@ -155,7 +169,11 @@ static void tell_entry(struct player *player, const struct virtual_entry *entry)
     switch ((int)entry->what) {
     case VIRTUAL_DID_STARTS: tell_process(player, entry, TRACE_STARTS, 0); break;
     case VIRTUAL_DID_ENDS: tell_end_of(player, entry); break;
-    case VIRTUAL_DID_KILLED: tell_process(player, entry, TRACE_DIES, 9); break;
+    case VIRTUAL_DID_KILLED:
+        tell_blow(player, entry, SIGKILL);
+        tell_process(player, entry, TRACE_DIES, SIGKILL);
+        break;
+    case VIRTUAL_DID_STOPPED: tell_blow(player, entry, SIGSTOP); break;
     case VIRTUAL_OP_VOLUME_OPEN:
     case VIRTUAL_OP_VOLUME_RECOVER:
         if (entry->result == 0 && entry->slot >= 0 && entry->slot < PLAYER_VOLUMES)

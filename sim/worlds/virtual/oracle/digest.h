@@ -1,8 +1,16 @@
-/* oracle_digest.h: what the oracle's judges know of a trace. Private to them. */
-#ifndef QUIESCE_SIM_TESTS_ORACLE_DIGEST_H
-#define QUIESCE_SIM_TESTS_ORACLE_DIGEST_H
+/* digest.h: what the oracle's judges know of a trace. Private to them. */
+#ifndef QUIESCE_SIM_ORACLE_DIGEST_H
+#define QUIESCE_SIM_ORACLE_DIGEST_H
 
 #include "oracle.h"
+
+/* What became of a plugin's scripts: of the last attempt that was started of each. */
+struct digest_plugin {
+    bool pre_started;
+    bool pre_succeeded;
+    bool post_tried;
+    bool post_succeeded;
+};
 
 /* What is read out of a trace, once. */
 struct digest {
@@ -12,10 +20,7 @@ struct digest {
     size_t snapshot_end;
     bool held_only; /* the snapshot was somebody else's */
     bool snapshot_succeeded;
-    bool pre_started;
-    bool pre_succeeded; /* the last one that was started */
-    bool post_tried;
-    bool post_succeeded;
+    struct digest_plugin plugins[ORACLE_PLUGINS_MAX];
     bool agent_killed;
     bool guardian_killed;
     bool unguarded; /* the agent was killed when there was no guardian, since none could be had */
@@ -24,7 +29,7 @@ struct digest {
     bool left; /* somebody is stopped for ever, or waits for what never returns */
 };
 
-struct digest digest_read(const struct run *run, const struct oracle_terms *terms);
+struct digest digest_read(const struct oracle_run *run, const struct oracle_terms *terms);
 
 static inline bool digest_by_us(const struct virtual_entry *entry)
 {
@@ -42,6 +47,6 @@ static inline bool digest_same_process(const struct virtual_entry *a, const stru
 bool digest_is_abandoned(const struct digest *digest, size_t place);
 
 /* The rule that nobody else's freeze is thawed: the broken rule as a sentence, or NULL. */
-const char *digest_judge_foreign(const struct digest *digest);
+const char *digest_judge_foreign(const struct digest *digest, const struct oracle_run *run);
 
 #endif

@@ -1,37 +1,43 @@
-#include "oracle_digest.h"
+#include "digest.h"
 
 #include <string.h>
 
-#define WAITED_US (9 * RUN_SECOND)
+#define WAITED_US (9 * QZ_US_PER_S)
 
 static bool is_about(const struct virtual_entry *entry, enum virtual_op what, const char *path)
 {
     return entry->what == what && entry->text && strcmp(entry->text, path) == 0;
 }
 
-static void read_scripts(struct digest *digest, const struct virtual_entry *entry, size_t place)
+static void read_snapshot(struct digest *digest, const struct oracle_run *run, size_t place)
 {
-    bool succeeded = entry->detail == 0;
-    if (is_about(entry, VIRTUAL_OP_CHILD_RELEASE, RUN_SNAP) && entry->result == 0) {
+    const struct virtual_entry *entry = &digest->trace[place];
+    if (is_about(entry, VIRTUAL_OP_CHILD_RELEASE, run->snapshot) && entry->result == 0) {
         digest->snapshot_start = place;
         digest->snapshot_end = digest->count;
         digest->snapshot_succeeded = false;
-    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_SNAP)) {
+    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, run->snapshot)) {
         digest->snapshot_end = place;
-        digest->snapshot_succeeded = succeeded;
-    } else if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_PRE)) {
-        digest->pre_succeeded = false;
+        digest->snapshot_succeeded = entry->detail == 0;
+    }
+}
+
+static void read_scripts(struct digest_plugin *plugin, const char *pre, const char *post,
+                         const struct virtual_entry *entry)
+{
+    if (is_about(entry, VIRTUAL_OP_CHILD_START, pre)) {
+        plugin->pre_succeeded = false;
         if (entry->result == 0) {
-            digest->pre_started = true;
-            digest->post_tried = false;
+            plugin->pre_started = true;
+            plugin->post_tried = false;
         }
-    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_PRE)) {
-        digest->pre_succeeded = succeeded;
-    } else if (is_about(entry, VIRTUAL_OP_CHILD_START, RUN_POST)) {
-        digest->post_tried = true;
-        digest->post_succeeded = false;
-    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, RUN_POST)) {
-        digest->post_succeeded = succeeded;
+    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, pre)) {
+        plugin->pre_succeeded = entry->detail == 0;
+    } else if (is_about(entry, VIRTUAL_OP_CHILD_START, post)) {
+        plugin->post_tried = true;
+        plugin->post_succeeded = false;
+    } else if (is_about(entry, VIRTUAL_DID_CHILD_ENDS, post)) {
+        plugin->post_succeeded = entry->detail == 0;
     }
 }
 
@@ -93,7 +99,7 @@ static void read_kills(struct digest *digest)
     }
 }
 
-struct digest digest_read(const struct run *run, const struct oracle_terms *terms)
+struct digest digest_read(const struct oracle_run *run, const struct oracle_terms *terms)
 {
     struct digest digest = {0};
     digest.trace = virtual_trace(run->world, &digest.count);
@@ -102,7 +108,9 @@ struct digest digest_read(const struct run *run, const struct oracle_terms *term
     int under_way = 0;
     for (size_t i = 0; i < digest.count; i++) {
         const struct virtual_entry *entry = &digest.trace[i];
-        read_scripts(&digest, entry, i);
+        read_snapshot(&digest, run, i);
+        for (size_t k = 0; k < run->plugin_count; k++)
+            read_scripts(&digest.plugins[k], run->pre_scripts[k], run->post_scripts[k], entry);
         under_way += entry->what == VIRTUAL_OP_VOLUME_START ? 1 : entry->what == VIRTUAL_DID_OPERATION_ENDS ? -1 : 0;
     }
     digest.hangs = under_way > 0;

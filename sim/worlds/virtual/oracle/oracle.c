@@ -1,8 +1,6 @@
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "oracle_digest.h"
+#include "digest.h"
 
 /* ---- Who can act ------------------------------------------------------------------------------------------------- */
 
@@ -152,93 +150,103 @@ static bool held_throughout(const struct digest *digest, dev_t dev, bool to_our_
     return frozen && !to_our_thaw;
 }
 
-/* How many volumes were asked for, or -1: one of them was not held. */
-static int held_volumes(const struct run *run, const struct digest *digest, bool to_our_thaw)
+static bool volume_named(const struct oracle_run *run, const char *mount, dev_t *dev)
 {
-    const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(run->json, "freeze");
+    for (size_t i = 0; mount && i < run->volume_count; i++) {
+        *dev = run->devices[i];
+        if (strcmp(run->mounts[i], mount) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *string_in(const cJSON *object, const char *key)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+    return text ? text : "";
+}
+
+/* How many volumes were asked for, or -1: one of them was not held. */
+static int held_volumes(const struct oracle_run *run, const struct digest *digest, bool to_our_thaw)
+{
+    const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(run->result, "freeze");
     const cJSON *volume = NULL;
     int count = 0;
-    cJSON_ArrayForEach(volume, cJSON_GetObjectItemCaseSensitive(freeze, "volumes"))
-    {
-        const cJSON *decision = cJSON_GetObjectItemCaseSensitive(volume, "decision");
-        const cJSON *mount = cJSON_GetObjectItemCaseSensitive(volume, "mount");
-        unsigned n = 0;
-        if (!cJSON_IsString(decision) || strcmp(decision->valuestring, "freeze") != 0)
+    cJSON_ArrayForEach(volume, cJSON_GetObjectItemCaseSensitive(freeze, "volumes")) {
+        dev_t dev;
+        if (strcmp(string_in(volume, "decision"), "freeze") != 0)
             continue;
-        if (!cJSON_IsString(mount) || sscanf(mount->valuestring, "/data%u", &n) != 1 ||
-            !held_throughout(digest, RUN_DEV(n), to_our_thaw))
+        if (!volume_named(run, string_in(volume, "mount"), &dev) || !held_throughout(digest, dev, to_our_thaw))
             return -1;
         count++;
     }
     return count;
 }
 
-static const char *judge_claim(const struct run *run, const struct digest *digest, enum qz_consistency claim)
+/* In the order of what may be claimed; their places are told by exit statuses, too. */
+enum worth { WORTH_NONE, WORTH_CRASH, WORTH_FILESYSTEM, WORTH_APPLICATION, WORTH_UNKNOWN };
+
+static enum worth worth_of(const char *name)
 {
-    if (claim == QZ_NONE || (claim == QZ_CRASH && digest->held_only))
+    static const char *const NAMES[] = {"none", "crash", "filesystem", "application"};
+    enum worth worth = WORTH_NONE;
+    while (worth < WORTH_UNKNOWN && strcmp(NAMES[worth], name) != 0)
+        worth++;
+    return worth;
+}
+
+static const char *judge_claim(const struct oracle_run *run, const struct digest *digest, enum worth claim)
+{
+    if (claim == WORTH_NONE || (claim == WORTH_CRASH && digest->held_only))
         return NULL;
-    const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(run->json, "freeze");
+    const cJSON *freeze = cJSON_GetObjectItemCaseSensitive(run->result, "freeze");
     bool enabled = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(freeze, "enabled"));
     bool seen = enabled || !digest->held_only;
     if (seen && (digest->snapshot_end == digest->count || !digest->snapshot_succeeded))
         return "a backup was claimed without a snapshot that succeeded";
-    if (claim == QZ_CRASH)
+    if (claim == WORTH_CRASH)
         return NULL;
-    if (enabled ? held_volumes(run, digest, claim == QZ_APPLICATION) <= 0 : claim == QZ_FILESYSTEM)
+    if (enabled ? held_volumes(run, digest, claim == WORTH_APPLICATION) <= 0 : claim == WORTH_FILESYSTEM)
         return "a freeze was claimed that did not hold for the whole snapshot";
-    if (claim == QZ_APPLICATION && !(digest->pre_succeeded && digest->post_succeeded))
-        return "scripts were claimed that did not succeed";
+    for (size_t i = 0; i < run->plugin_count && claim == WORTH_APPLICATION; i++) {
+        if (!digest->plugins[i].pre_succeeded || !digest->plugins[i].post_succeeded)
+            return "scripts were claimed that did not succeed";
+    }
     return NULL;
 }
 
-static const char *judge_result(const struct run *run, const struct digest *digest)
+static const char *judge_result(const struct oracle_run *run, const struct digest *digest, bool freeze_only)
 {
-    static const struct {
-        const char *name;
-        enum qz_consistency consistency;
-        int status;
-    } claims[] = {{"application", QZ_APPLICATION, QZ_EXIT_APPLICATION},
-                  {"filesystem", QZ_FILESYSTEM, QZ_EXIT_FILESYSTEM},
-                  {"crash", QZ_CRASH, QZ_EXIT_CRASH},
-                  {"none", QZ_NONE, QZ_EXIT_NONE}};
-    const cJSON *name = cJSON_GetObjectItemCaseSensitive(run->json, "consistency");
-    const cJSON *code = cJSON_GetObjectItemCaseSensitive(run->json, "code");
-    if (!cJSON_IsString(name) || !cJSON_IsString(code))
+    static const int STATUS[] = {20, 11, 10, 0};
+    const char *code = string_in(run->result, "code");
+    enum worth claim = worth_of(string_in(run->result, "consistency"));
+    if (!*code)
         return "an agent that was not killed gave no result";
-    bool success = strcmp(code->valuestring, "Success") == 0;
-    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
-        if (strcmp(name->valuestring, claims[i].name) != 0)
-            continue;
-        bool own_failure = claims[i].consistency == QZ_NONE && strcmp(code->valuestring, "InternalError") == 0;
-        if (run->status != (own_failure ? QZ_EXIT_SOFTWARE : claims[i].status))
-            return "exit status and result do not agree";
-        if (success != (claims[i].consistency == QZ_APPLICATION))
-            return "no error says why the backup is worth less, or one is named though it is not";
-        return judge_claim(run, digest, claims[i].consistency);
-    }
-    return "the result has an unknown consistency";
+    if (claim == WORTH_UNKNOWN)
+        return "the result has an unknown consistency";
+    bool own_failure = claim == WORTH_NONE && strcmp(code, "InternalError") == 0;
+    if (run->status != (own_failure ? 70 : STATUS[claim]))
+        return "exit status and result do not agree";
+    bool success = strcmp(code, "Success") == 0;
+    bool best = claim == (freeze_only ? WORTH_FILESYSTEM : WORTH_APPLICATION);
+    if (success != best && (success || !freeze_only)) /* what was frozen for nobody's snapshot may have been thawed late */
+        return "no error says why the backup is worth less, or one is named though it is not";
+    return judge_claim(run, digest, claim);
 }
 
 /* ---- The end ----------------------------------------------------------------------------------------------------- */
 
-static size_t frozen_by_us(const struct run *run)
+static size_t frozen_by_us(const struct oracle_run *run)
 {
     size_t count = 0;
-    for (unsigned n = 1; n <= ORACLE_VOLUMES_MAX; n++)
-        if (virtual_is_frozen(run->world, RUN_DEV(n)))
-            count += virtual_frozen_by(run->world, RUN_DEV(n)) != VIRTUAL_WORLD;
+    for (size_t i = 0; i < run->volume_count; i++)
+        if (virtual_is_frozen(run->world, run->devices[i]))
+            count += virtual_frozen_by(run->world, run->devices[i]) != VIRTUAL_WORLD;
     return count;
 }
 
-/* Nobody was left: what the journal tells is found by a later `quiesce thaw`, or by the next run. */
-static const char *recover(struct run *run, enum oracle_recovery recovery)
+const char *oracle_judge_recovery(const struct oracle_run *run)
 {
-    if (recovery == ORACLE_THAW && run_quiesce(run, "thaw") == -1)
-        run_quiesce(run, "thaw"); /* a fault was left over for it */
-    if (recovery == ORACLE_THAW && run->status != 0)
-        return "quiesce thaw failed to recover";
-    if (recovery == ORACLE_NEXT_RUN && run_quiesce(run, RUN_JSON) != QZ_EXIT_APPLICATION)
-        return "the next run did not come to a backup as good as any";
     if (frozen_by_us(run) > 0)
         return "the recovery left a volume frozen";
     if (virtual_rcu(run->world) != 0)
@@ -255,37 +263,59 @@ static bool all_stopped(const struct digest *digest)
     return crew_able_us(&crew, 0) == QZ_NEVER;
 }
 
-static const char *judge_end(struct run *run, const struct digest *digest, const struct oracle_terms *terms)
+/* Does the result own that there was no time left for post-scripts? */
+static bool is_out_of_time(const struct oracle_run *run)
+{
+    const cJSON *error = NULL;
+    cJSON_ArrayForEach(error, cJSON_GetObjectItemCaseSensitive(run->result, "errors")) {
+        if (strcmp(string_in(error, "code"), "Post-PluginhostTimeout") == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool owes_post(const struct oracle_run *run, const struct digest *digest)
+{
+    bool owes = false;
+    for (size_t i = 0; i < run->plugin_count; i++)
+        owes = owes || (digest->plugins[i].pre_started && !digest->plugins[i].post_tried);
+    return owes;
+}
+
+static const char *judge_end(const struct oracle_run *run, const struct digest *digest,
+                             const struct oracle_terms *terms, bool *owed)
 {
     bool both_killed = (digest->guardian_killed && digest->agent_killed) || digest->abandoned;
     if (frozen_by_us(run) > 0 && !both_killed && !terms->thaw_fails && !(digest->left && all_stopped(digest)))
         return "a volume is left frozen";
     if (virtual_rcu(run->world) != 0 && !both_killed && !(digest->left && all_stopped(digest)))
         return "rcu_expedited is not what it was";
-    if (digest->pre_started && !digest->post_tried && !both_killed && !digest->left && !digest->unguarded)
+    if (owes_post(run, digest) && !both_killed && !digest->left && !digest->unguarded && !is_out_of_time(run))
         return "a pre-script was started, and no post-script";
     if (virtual_alive(run->world) > 0 && !both_killed && !digest->left && !terms->may_leave)
         return "a script or the snapshot command is left behind";
-    if (both_killed && !terms->thaw_fails && !digest->hangs && !digest->left)
-        return recover(run, terms->recovery);
+    *owed = both_killed && !terms->thaw_fails && !digest->hangs && !digest->left;
+    if (*owed)
+        return NULL;
     bool awaited = digest->guardian_killed && terms->late; /* a FIFREEZE that nobody waits for any more */
     bool excused = digest->left || terms->thaw_fails || terms->no_journal || awaited || digest->hangs;
     return *virtual_journal(run->world) && !excused ? "a journal is left" : NULL;
 }
 
-const char *oracle_judge(struct run *run, const struct oracle_terms *terms)
+const char *oracle_judge(const struct oracle_run *run, const struct oracle_terms *terms, bool *owed)
 {
     struct digest digest = digest_read(run, terms);
     const char *broken = virtual_violation(run->world);
+    *owed = false;
     if (!broken && run->end == VIRTUAL_HANGS)
         broken = "the run hangs";
     if (!broken)
         broken = judge_durations(&digest, terms, virtual_now_us(run->world));
     if (!broken)
-        broken = digest_judge_foreign(&digest);
+        broken = digest_judge_foreign(&digest, run);
     if (!broken)
         broken = judge_silence(&digest, terms);
     if (!broken && run->status != -1 && !terms->no_result)
-        broken = judge_result(run, &digest);
-    return broken ? broken : judge_end(run, &digest, terms);
+        broken = judge_result(run, &digest, terms->freeze_only);
+    return broken ? broken : judge_end(run, &digest, terms, owed);
 }
