@@ -17,6 +17,7 @@ int command_crash(int argc, char **argv); /* plays those with recorded disks, an
 int command_explore(int argc, char **argv); /* every system call of quiesce's goes wrong in every way */
 int command_fakefs(int argc, char **argv); /* serves a fake filesystem */
 int command_explain(int argc, char **argv);
+int command_random(int argc, char **argv); /* plays scenarios made by chance */
 int command_new(int argc, char **argv);
 int command_schema(int argc, char **argv);
 

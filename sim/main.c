@@ -12,6 +12,7 @@ static const struct command {
 } COMMANDS[] = {
     {"run", command_run, "plays scenarios, and tells what came of them"},
     {"explore", command_explore, "fails every system call of quiesce's in every way, and kills it at each"},
+    {"random", command_random, "plays scenarios made by chance in the virtual world"},
     {"actor", command_actor, NULL},
     {"crash", command_crash, "what snapshots and crashes leave of recorded disks, measured"},
     {"explain", command_explain, "what a scenario sets up, does and expects, in plain words"},

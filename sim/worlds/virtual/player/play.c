@@ -115,6 +115,16 @@ static void take_frozen(struct player *player, struct outcome_step *step)
     }
 }
 
+static bool was_killed(const struct player *player)
+{
+    const struct trace *trace = &player->outcome->trace;
+    for (size_t i = trace->count; i > 0 && trace->events[i - 1].step == player->step; i--) {
+        if (trace->events[i - 1].role == TRACE_AGENT && trace->events[i - 1].what == TRACE_DIES)
+            return true;
+    }
+    return false;
+}
+
 static void play_step(struct player *player, struct command *command, int number)
 {
     const struct scenario_step *given = &player->scenario->steps[number];
@@ -135,7 +145,7 @@ static void play_step(struct player *player, struct command *command, int number
     enum virtual_end end = virtual_run(player->world, agent, command);
     player_tell(player);
     step->exit = player->status;
-    step->signal = player->status < 0 ? SIGKILL : 0;
+    step->signal = player->status < 0 && was_killed(player) ? SIGKILL : 0; /* else it stands still */
     step->out = copy(virtual_output(player->world, QZ_STREAM_RESULT) + printed);
     step->err = copy(virtual_output(player->world, QZ_STREAM_LOG) + logged);
     const char *report = virtual_file(player->world, command->words.report, NULL);
