@@ -7,12 +7,6 @@
 
 #include "player.h"
 
-/* One action that is due, or will be. */
-struct due {
-    struct player *player;
-    const struct scenario_action *action;
-};
-
 static void send_to(struct player *player, const struct scenario_action *action, enum scenario_target target)
 {
     int64_t now_us = virtual_now_us(player->world);
@@ -88,12 +82,11 @@ static void act_as_other(struct player *player, const struct scenario_action *ac
 
 static void carry_out(void *argument)
 {
-    struct due *due = argument;
+    const struct player_due *due = argument;
     struct player *player = due->player;
     const struct scenario_action *action = due->action;
     dev_t dev = action->volume ? player_device(player, action->volume) : 0;
     int64_t now_us = virtual_now_us(player->world);
-    free(due);
     switch (action->kind) {
     case SCENARIO_SEND:
         send_to(player, action, SCENARIO_AGENT);
@@ -130,12 +123,11 @@ static void carry_out(void *argument)
     }
 }
 
-static void carry_out_at(struct player *player, const struct scenario_action *action, int64_t at_us)
+static void carry_out_at(struct player *player, size_t index, int64_t at_us)
 {
-    struct due *due = malloc(sizeof *due);
-    if (!due)
-        abort();
-    *due = (struct due){player, action};
+    struct player_due *due = &player->dues[index];
+    due->player = player;
+    due->action = &player->scenario->actions[index];
     if (at_us <= virtual_now_us(player->world))
         carry_out(due);
     else
@@ -147,7 +139,7 @@ void player_start_clock_actions(struct player *player)
     for (size_t i = 0; i < player->scenario->action_count; i++) {
         const struct scenario_action *action = &player->scenario->actions[i];
         if (!action->when && player->step == 0)
-            carry_out_at(player, action, player->step_start_us + action->after_us);
+            carry_out_at(player, i, player->step_start_us + action->after_us);
     }
 }
 
@@ -155,7 +147,7 @@ void player_match_actions(struct player *player, const struct trace_event *event
 {
     for (size_t i = 0; i < player->scenario->action_count; i++) {
         const struct scenario_action *action = &player->scenario->actions[i];
-        if (action->when && trace_matches(event, action->when) && ++player->matches[i] == action->nth)
-            carry_out_at(player, action, virtual_now_us(player->world) + action->after_us);
+        if (action->when && trace_matches(event, action->when) && ++player->dues[i].matches == action->nth)
+            carry_out_at(player, i, virtual_now_us(player->world) + action->after_us);
     }
 }

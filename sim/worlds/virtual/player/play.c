@@ -165,7 +165,7 @@ static void play(const struct scenario *scenario, const struct world_settings *s
     *outcome = (struct outcome){.steps = calloc(scenario->step_count, sizeof *outcome->steps)};
     player->scenario = scenario;
     player->outcome = outcome;
-    player->matches = calloc(scenario->action_count + 1, sizeof *player->matches);
+    player->dues = calloc(scenario->action_count + 1, sizeof *player->dues);
     player_set_up(player, settings->seed);
     virtual_observe(player->world, player_tell, player);
     for (size_t i = 0; i < scenario->step_count; i++) {
@@ -185,7 +185,7 @@ static void play(const struct scenario *scenario, const struct world_settings *s
     for (size_t i = 0; i < scenario->step_count; i++)
         free_words(&commands[i].words);
     free(commands);
-    free(player->matches);
+    free(player->dues);
 }
 
 const struct world world_virtual = {"virtual", SCENARIO_VIRTUAL, lacks, cannot, play};

@@ -25,6 +25,13 @@ struct player_child {
 #define PLAYER_SLOTS 256   /* more than twice as many as plugins can be */
 #define PLAYER_VOLUMES 1024
 
+/* An action, and how it stands with it. */
+struct player_due {
+    struct player *player;
+    const struct scenario_action *action;
+    int matches; /* of its pattern so far */
+};
+
 struct player {
     const struct scenario *scenario;
     struct virtual_world *world;
@@ -35,7 +42,7 @@ struct player {
     size_t started;            /* children that the machine has started so far */
     struct player_child children[PLAYER_SLOTS];
     const char *volumes[PLAYER_VOLUMES]; /* slot → the volume's mount point as the scenario names it */
-    int *matches;              /* of each action's pattern so far */
+    struct player_due *dues;   /* one for each action */
     int64_t step_start_us;
     bool owed;                 /* the oracle waits for a recovery */
 };
