@@ -39,7 +39,7 @@ def decades: [(map(log10) | min | floor), (map(log10) | max | ceil)] | if .[0] =
 def lines($about; $caption; $all):
     ($all | map(select(.tool != "bare"))) as $rows | tools_of($rows) as $tools | ($rows | map(.low, .high) | decades) as [$low, $high] | 250 as $height | 86 as $top |
     ($rows | map(.panel) | once) as $panels |
-    (if ($panels | length) > 1 then 250 else 560 end) as $width |
+    (if ($panels | length) > 1 then 250 else 700 end) as $width |
     ($rows | map(.x) | unique) as $xs | ($xs | [(min | log10), (max | log10)]) as [$left, $right] |
     def y: $top + $height - ((. | log10) - $low) / ($high - $low) * $height;
     page(($width + 74) * ($panels | length); $top + $height + 76; $about.title; $caption; [
