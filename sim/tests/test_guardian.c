@@ -272,6 +272,24 @@ QZ_TEST(a_guardian_that_falls_asleep_while_it_freezes_is_not_waited_for) // when
     CU_ASSERT(freezes_thawed_us(run, 1) <= FREEZES_IN_FREEZE + 6 * RUN_SECOND);
     freezes_check_left_nothing(run, true);
     run_free(run);
+    run = freezes_slow_run(); /* or the hold limit, though nobody has told that the flush is over */
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, 1000 * RUN_SECOND);
+    run_quiesce(run, "run --format json --freeze-timeout 600 --hold-limit 5 -- " RUN_SNAP);
+    CU_ASSERT(freezes_thawed_us(run, 1) <= FREEZES_IN_FREEZE + 7 * RUN_SECOND);
+    freezes_check_left_nothing(run, true);
+    run_free(run);
+}
+
+QZ_TEST(a_silent_guardian_that_dies_is_taken_over_from_once) // what it was freezing is still looked for
+{
+    struct run *run = freezes_slow_run();
+    FREEZES_BEHAVE(run, 1, .stuck_until_us = 9 * RUN_SECOND, .thaw_passes = true);
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, QZ_NEVER);
+    virtual_kill_at(run->world, VIRTUAL_GUARDIAN, 8 * RUN_SECOND);
+    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
+    CHECK_INT(freezes_frozen_us(run, 1), 9 * RUN_SECOND);
+    freezes_check_left_nothing(run, true);
+    run_free(run);
 }
 
 QZ_TEST(the_guardian_keeps_every_limit_by_itself) // while the agent, which would ask, is asleep
