@@ -67,6 +67,7 @@ QZ_TEST(a_guardian_that_cannot_be_had_freezes_nothing) // the first one stays, a
             virtual_kill_at(run->world, VIRTUAL_AGENT, FREEZES_IN_FLUSH);
         CHECK_INT(run_quiesce(run, RUN_JSON), killed ? -1 : QZ_EXIT_CRASH);
         CHECK_INT(freezes_frozen_us(run, 1), -1);
+        CU_ASSERT(killed || run_started_us(run, RUN_SNAP, 0) < 2 * RUN_SECOND); /* nobody is waited for */
         freezes_check_left_nothing(run, true);
         run_free(run);
     }
