@@ -122,15 +122,11 @@ static int open_connections(void)
     return connections;
 }
 
-void mount_abort(const char *source)
+void mount_abort_device(dev_t device)
 {
-    char *line = NULL;
-    struct row row;
-    char path[64] = "";
-    if (find(source, &line, &row)) /* the kernel's own dev_t in decimal */
-        snprintf(path, sizeof path, "%u/abort", major(row.device) << 20 | minor(row.device));
-    free(line);
-    int connections = *path ? open_connections() : -1;
+    char path[64]; /* the kernel's own dev_t in decimal */
+    snprintf(path, sizeof path, "%u/abort", major(device) << 20 | minor(device));
+    int connections = open_connections();
     int file = connections >= 0 ? openat(connections, path, O_WRONLY | O_CLOEXEC) : -1;
     if (file >= 0) {
         (void)!write(file, "1", 1);
@@ -138,4 +134,13 @@ void mount_abort(const char *source)
     }
     if (connections >= 0)
         close(connections);
+}
+
+void mount_abort(const char *source)
+{
+    char *line = NULL;
+    struct row row;
+    if (find(source, &line, &row))
+        mount_abort_device(row.device);
+    free(line);
 }

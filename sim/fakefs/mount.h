@@ -16,5 +16,7 @@ int mount_open(int device, const char *mount_point, const char *block_device);
 void mount_remove(const char *source);
 /* Ends all that waits in it, for a server that does not answer. */
 void mount_abort(const char *source);
+/* The same for the one whose superblock is that device's; nothing, if there is none. */
+void mount_abort_device(dev_t device);
 
 #endif

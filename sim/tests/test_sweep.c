@@ -256,6 +256,39 @@ QZ_TEST(a_killed_player_is_swept_while_its_harness_lives)
     stage_close(&stage);
 }
 
+/* ---- A server that serves nobody any more ----------------------------------------------------------------------------- */
+
+static void stop_servers(struct sandbox *sandbox, struct stage_notes *out)
+{
+    for (size_t i = 0; i < sandbox->volume_count; i++) {
+        if (sandbox->volumes[i].fakefs.server > 0)
+            kill(sandbox->volumes[i].fakefs.server, SIGSTOP);
+    }
+    (void)out;
+    __atomic_add_fetch(&of_player->ready, 1, __ATOMIC_SEQ_CST);
+    pause();
+}
+
+/* As the last one in its namespace it unmounts what it serves, while it ends, and would wait for itself. */
+QZ_TEST(a_server_that_is_the_last_one_is_removed)
+{
+    if (!can_play())
+        return;
+    static const struct scenario_volume volumes[] = {{.mount = "/data", .type = "ext4", .size = 16 * MIB},
+                                                     {.mount = "/srv", .type = "ext4", .size = 16 * MIB}};
+    static const struct scenario scenario = {.volumes = volumes, .volume_count = 2};
+    const struct sandbox given = {.scenario = &scenario, .fake = true};
+    struct watch *watch = watch_new();
+    pid_t harness = start_harness(watch, &given, 1, stop_servers, false);
+    CU_ASSERT_TRUE(wait_ready(watch, 1));
+    kill_harness(harness);
+    usleep(300000);
+    size_t found;
+    CU_ASSERT_TRUE(sweep_dead(WORK_BASE, NULL, &found));
+    CHECK_INT(count_of(watch), 0);
+    munmap(watch, sizeof *watch);
+}
+
 /* ---- Any moment ------------------------------------------------------------------------------------------------- */
 
 QZ_TEST(killed_at_any_moment_a_harness_leaves_nothing_that_one_sweep_does_not_remove)

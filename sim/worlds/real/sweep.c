@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
+#include <linux/major.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,12 +19,14 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "marks.h"
+#include "mount.h"
 #include "parts.h"
 
 #define SWEEP_WAIT_MS 15000
@@ -136,6 +139,9 @@ static bool end_loop(const struct marked_loop *loop, void *argument)
     sweep->left++;
     if (sweep->round % THAW_EVERY != 2)
         return true;
+    /* A fake filesystem's server that is killed as the last one in its mount namespace unmounts what it serves as it ends,
+     * before the kernel closes its end of it, and waits for its own answer for ever. */
+    mount_abort_device(makedev(LOOP_MAJOR, (unsigned)loop->number));
     start_thawer(sweep, loop);
     if (sweep->round > THAW_EVERY)
         detach(loop);
