@@ -110,6 +110,24 @@ static bool check_actions(struct builder *builder)
     return true;
 }
 
+/* ---- Workloads --------------------------------------------------------------------------------------------------- */
+
+static bool check_workloads(struct builder *builder)
+{
+    const struct scenario *scenario = builder->scenario;
+    const cJSON *key = scenario_member(builder->reader, builder->reader->json.root, "workload");
+    for (size_t i = 0; i < scenario->workload_count; i++) {
+        const struct scenario_workload *workload = &scenario->workloads[i];
+        for (size_t k = 0; workload->kind == SCENARIO_QUOTA && k < scenario->volume_count; k++) {
+            const struct scenario_volume *volume = &scenario->volumes[k];
+            if (strcmp(volume->mount, workload->volume) == 0 && strcmp(volume->type, "btrfs") != 0)
+                return scenario_refuse(builder->reader, key, "workload", "a quota on %s, a filesystem of type %s; only "
+                                       "btrfs has them everywhere", volume->mount, volume->type);
+        }
+    }
+    return true;
+}
+
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static bool is_one_of(const char *word, const char *const *words)
@@ -283,7 +301,7 @@ bool scenario_build(struct reader *reader, const char *root, const struct given 
                                   .name = name_of(&builder, root), .variant = matrix_name(reader)};
     make_lists(&builder);
     if (!make_volumes(&builder) || !build_plugins(&builder) || !build_plugin_host(&builder) || !build_files(&builder) ||
-        !check_actions(&builder) || !make_steps(&builder))
+        !check_actions(&builder) || !check_workloads(&builder) || !make_steps(&builder))
         return false;
     make_needs(&builder);
     return make_worlds(&builder);

@@ -73,6 +73,8 @@ static void put_output(FILE *out, const char *text, size_t size, const char *whe
 
 static void put_attempt(FILE *out, const struct scenario_attempt *attempt)
 {
+    if (attempt->reads)
+        fprintf(out, "reads from %s, ", attempt->reads);
     if (attempt->writes)
         fprintf(out, "writes to %s, ", attempt->writes);
     put_output(out, attempt->out, attempt->out_size, "output");
@@ -222,7 +224,9 @@ static void explain_action(struct explainer *explainer, const struct scenario_ac
 static void explain_workload(struct explainer *explainer, const struct scenario_workload *workload)
 {
     static const char *const KINDS[] = {"append", "append and sync", "store to a shared mapping", "write with O_DIRECT",
-                                        "make and remove directory entries", "keep a ledger"};
+                                        "make and remove directory entries", "keep a ledger", "make a file longer and shorter",
+                                        "freeze and thaw, as somebody else", "remount it read-only and writable",
+                                        "bind-mount and unmount it", "set a quota"};
     char flush[64] = "";
     if (workload->kind == SCENARIO_LEDGER && workload->flush_us == 0)
         snprintf(flush, sizeof flush, ", acknowledging what is durable");

@@ -39,6 +39,9 @@ static const struct key ATTEMPT[] = {
      .with = "leaves", .description = "SIGTERM does not end them.", .fallback = "false"},
     {.name = "leaves_hold_output", .kind = KEY_FLAG, KEY_AT(struct scenario_attempt, leaves_hold_output),
      .with = "leaves", .description = "They keep the output pipes open.", .fallback = "false"},
+    {.name = "reads", .kind = KEY_VOLUME, KEY_AT(struct scenario_attempt, reads),
+     .description = "It lists this volume and reads a file of it, from its disk, before it goes on.",
+     .example = "\"/data\""},
     {.name = "writes", .kind = KEY_VOLUME, KEY_AT(struct scenario_attempt, writes),
      .description = "It first writes and syncs a file on this volume: it stands still if that is frozen.",
      .example = "\"/data\""},
@@ -161,13 +164,17 @@ const struct key_object scenario_volume_keys = {
 
 static const struct key_word WORKLOADS[] = {
     {"append", SCENARIO_APPEND}, {"fsync", SCENARIO_FSYNC}, {"mmap", SCENARIO_MMAP}, {"direct", SCENARIO_DIRECT},
-    {"directories", SCENARIO_DIRECTORIES}, {"ledger", SCENARIO_LEDGER}, {NULL, 0}};
+    {"directories", SCENARIO_DIRECTORIES}, {"ledger", SCENARIO_LEDGER}, {"truncate", SCENARIO_TRUNCATE},
+    {"freezers", SCENARIO_FREEZERS}, {"remount", SCENARIO_REMOUNT}, {"mounts", SCENARIO_MOUNTS},
+    {"quota", SCENARIO_QUOTA}, {NULL, 0}};
 
 static const struct key WORKLOAD[] = {
     {.name = "kind", .kind = KEY_WORD, .required = true, KEY_AT(struct scenario_workload, kind), .words = WORKLOADS,
      .description = "append: 4 KiB writes in a loop; fsync: each of them synced; mmap: stores to a shared mapping; "
                     "direct: O_DIRECT; directories: create, rename, link, unlink, mkdir; ledger: the database of "
-                    "fixtures/apps.",
+                    "fixtures/apps; truncate: a file is made longer and shorter; freezers: somebody else freezes and "
+                    "thaws it, thawing what he froze himself only; remount: read-only and writable; mounts: it is "
+                    "bind-mounted and unmounted; quota: one is set (btrfs).",
      .example = "\"append\""},
     {.name = "volume", .kind = KEY_VOLUME, .required = true, KEY_AT(struct scenario_workload, volume),
      .description = "Where it writes.", .example = "\"/data\""},
@@ -179,8 +186,17 @@ static const struct key WORKLOAD[] = {
     {.name = NULL},
 };
 
+static bool check_workload(struct reader *reader, const cJSON *item, void *object)
+{
+    const struct scenario_workload *workload = object;
+    const cJSON *flush = scenario_member(reader, item, "flush_ms");
+    return !flush || workload->kind == SCENARIO_LEDGER ||
+           scenario_refuse_key(reader, flush, "only a ledger flushes");
+}
+
 const struct key_object scenario_workload_keys = {
     .name = "workload", .keys = WORKLOAD, .size = sizeof(struct scenario_workload), .place = NO_PLACE,
+    .check = check_workload,
     .initial = &(const struct scenario_workload){.writers = 1, .flush_us = 500000}};
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------ */

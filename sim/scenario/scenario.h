@@ -63,6 +63,7 @@ struct scenario_attempt {
     int64_t leaves_run_us;
     bool leaves_ignore_term;
     bool leaves_hold_output; /* they keep the output pipes open */
+    const char *reads;  /* a mount point: lists it and reads a file of it, from its disk, before it goes on; NULL */
     const char *writes; /* a mount point: writes and syncs a file there before it goes on; NULL */
 };
 
@@ -115,6 +116,11 @@ enum scenario_workload_kind {
     SCENARIO_DIRECT,      /* O_DIRECT */
     SCENARIO_DIRECTORIES, /* create, rename, link, unlink, mkdir */
     SCENARIO_LEDGER,      /* fixtures/apps/ledger: acknowledged records; pre/post may quiesce it */
+    SCENARIO_TRUNCATE,    /* a file is made longer and shorter */
+    SCENARIO_FREEZERS,    /* somebody else freezes and thaws it, now and then; thaws only what he froze himself */
+    SCENARIO_REMOUNT,     /* it is remounted read-only and writable */
+    SCENARIO_MOUNTS,      /* it is bind-mounted somewhere and unmounted there */
+    SCENARIO_QUOTA,       /* btrfs: a quota is set */
 };
 
 struct scenario_workload {

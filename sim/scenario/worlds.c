@@ -69,8 +69,17 @@ static void look_at_action(struct finding_worlds *finding, const struct scenario
     }
 }
 
+static void look_at_attempts(struct finding_worlds *finding, const struct scenario_attempt *attempts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (attempts[i].reads)
+            only(finding, NOT_VIRTUAL, "nobody reads there (%s)", attempts[i].reads);
+    }
+}
+
 static void look_at_script(struct finding_worlds *finding, const struct scenario_script *script)
 {
+    look_at_attempts(finding, script->attempts, script->attempt_count);
     if (script->file.kind == SCENARIO_FILE && script->file.text)
         only(finding, NOT_VIRTUAL, "it cannot run %s, a program that is written out", script->file.path);
 }
@@ -117,6 +126,7 @@ void scenario_find_worlds(struct scenario_memory *memory, struct scenario *scena
         look_at_action(&finding, &scenario->actions[i]);
     if (scenario->call_count > 0)
         only(&finding, NOT_VIRTUAL, "nobody makes system calls there (calls)");
+    look_at_attempts(&finding, scenario->snapshots, scenario->snapshot_count);
     if (scenario->workload_count > 0)
         only(&finding, SCENARIO_LOOP, "nobody writes there");
     look_at_storm(&finding);

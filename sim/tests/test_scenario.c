@@ -343,6 +343,7 @@ QZ_TEST(worlds_follow_from_what_is_asked_for) // Each with the reason why anothe
         {"\"volumes\": [{\"mount\": \"/data\", \"recorded\": true}], "
          "\"actions\": [{\"at_ms\": 1, \"lose_disk\": \"/data\"}]", SCENARIO_LOOP},
         {"\"log_on\": \"/data\"", SCENARIO_WORLDS},
+        {"\"snapshot\": [{\"reads\": \"/data\"}]", SCENARIO_FAKE | SCENARIO_LOOP},
         {"\"volumes\": [{\"mount\": \"/data\", \"recorded\": true}], "
          "\"then\": [{\"expect\": {\"crash_images\": {\"/data\": {\"images\": 2}}}}]", SCENARIO_LOOP},
     };

@@ -7,6 +7,7 @@
  *     leaves 1 13 0 pre ScriptRunner
  *     ends 1 12 3 pre ScriptRunner          (is about to exit with status 3; negative: to die by that signal)
  *     gone 1 13 0 pre ScriptRunner          (what was left ended by itself) */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -96,6 +97,24 @@ static void write_to_volume(const char *mount_point)
     close(file);
 }
 
+/* What was read before is in the cache, and would need no disk. */
+static void read_from_volume(const char *mount_point)
+{
+    char path[PATH_MAX], bytes[4096];
+    snprintf(path, sizeof path, "%s/" SANDBOX_TO_READ, mount_point);
+    struct dirent **entries;
+    int count = scandir(mount_point, &entries, NULL, NULL);
+    for (int i = 0; i < count; i++)
+        free(entries[i]);
+    if (count >= 0)
+        free(entries);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (count < 0 || file < 0 || posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) != 0 ||
+        read(file, bytes, sizeof bytes) != (ssize_t)sizeof bytes)
+        fail(path);
+    close(file);
+}
+
 /* A process of its own session whose parent is gone. */
 static void leave_one(const struct acting *acting)
 {
@@ -140,6 +159,8 @@ static int act(const struct acting *acting)
     record(acting, "starts", 0);
     print(STDOUT_FILENO, attempt->out, attempt->out_size);
     print(STDERR_FILENO, attempt->err, attempt->err_size);
+    if (attempt->reads)
+        read_from_volume(attempt->reads);
     if (attempt->writes)
         write_to_volume(attempt->writes);
     for (int i = 0; i < attempt->leaves; i++)

@@ -28,6 +28,7 @@ static const struct member {
     {"leaves_run_us", DURATION, offsetof(struct scenario_attempt, leaves_run_us)},
     {"leaves_ignore_term", FLAG, offsetof(struct scenario_attempt, leaves_ignore_term)},
     {"leaves_hold_output", FLAG, offsetof(struct scenario_attempt, leaves_hold_output)},
+    {"reads", TEXT, offsetof(struct scenario_attempt, reads)},
     {"writes", TEXT, offsetof(struct scenario_attempt, writes)},
 };
 

@@ -15,6 +15,7 @@
 #define SANDBOX_COPY_LIST SANDBOX_COPIES "/list"  /* which images the command snapshot copies; absent: none */
 #define SANDBOX_MARKER SANDBOX_COPIES "/marker"   /* when it began (CLOCK_MONOTONIC, microseconds) */
 #define SANDBOX_LEFTOVER "sim-leftover" /* the name that a process gives itself whom its script leaves behind */
+#define SANDBOX_TO_READ "to-read" /* a file of 4 KiB on each volume from which somebody reads */
 /* In the folder that lies over /usr: what links in /etc lead to, and the actor. */
 #define SANDBOX_LAYER_ETC_IN_USR "/libexec/quiesce-sim/etc"
 #define SANDBOX_LAYER_ETC "/usr" SANDBOX_LAYER_ETC_IN_USR
@@ -158,6 +159,8 @@ bool sandbox_has_ledger(const struct scenario *scenario, const char *volume);
 
 /* The file, outside, in which the ledger on `volume` notes what it acknowledges. */
 void ledger_acks(const struct sandbox *sandbox, const char *volume, char path[PATH_MAX]);
+/* What writers on the volume will work on, made while there is room. 0 or an errno. */
+int workload_make_files(const struct scenario *scenario, const struct sandbox_volume *volume);
 void workload_free(struct sandbox *sandbox);
 /* Names in outcome->left what still runs and was not left on purpose by a script that succeeded. */
 void leftovers_name(const struct sandbox *sandbox, struct outcome *outcome);

@@ -172,14 +172,41 @@ static bool add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *
     return !error || problem_set(problem, "a subvolume of %s on %s: %s", volume->given->mount, at, strerror(error));
 }
 
+static bool is_read_by(const char *mount, const struct scenario_attempt *attempts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (attempts[i].reads && strcmp(attempts[i].reads, mount) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A file for those who read from the volume. 0 or an errno. */
+static int make_file_to_read(const struct scenario *scenario, const struct sandbox_volume *volume)
+{
+    static const char bytes[4096] = "to be read";
+    const char *mount = volume->given->mount;
+    bool wanted = is_read_by(mount, scenario->snapshots, scenario->snapshot_count);
+    for (size_t i = 0; i < scenario->plugin_count; i++)
+        wanted |= is_read_by(mount, scenario->plugins[i].pre.attempts, scenario->plugins[i].pre.attempt_count) ||
+                  is_read_by(mount, scenario->plugins[i].post.attempts, scenario->plugins[i].post.attempt_count);
+    int file = wanted ? openat(volume->directory, SANDBOX_TO_READ, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+    int error = wanted && (file < 0 || write(file, bytes, sizeof bytes) < 0 || fsync(file) != 0) ? errno : 0;
+    if (file >= 0)
+        close(file);
+    return error;
+}
+
 static bool add_more(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
 {
     const struct scenario_volume *given = volume->given;
-    int error = 0;
-    if (given->fill != SCENARIO_EMPTY)
+    int error = make_file_to_read(sandbox->scenario, volume);
+    if (!error && given->fill != SCENARIO_EMPTY)
+        error = workload_make_files(sandbox->scenario, volume);
+    if (!error && given->fill != SCENARIO_EMPTY)
         error = fill_up(volume, given->fill == SCENARIO_FULL ? 0 : NEARLY_FULL_LEFT);
     if (error)
-        return problem_set(problem, "filling %s: %s", given->mount, strerror(error));
+        return problem_set(problem, "files on %s: %s", given->mount, strerror(error));
     bool made = true;
     for (size_t i = 0; made && i < given->subvolume_count; i++)
         made = add_subvolume(sandbox, volume, i, problem);

@@ -16,26 +16,10 @@
 #include <unistd.h>
 
 #include "parts.h"
+#include "writers.h"
 
-#define BLOCK 4096
-#define FILE_BLOCKS 64 /* what a writer writes again and again: little enough for any volume */
-#define PAUSE_US 500
-#define STALL_NOTED_US 1000
-#define STALLS_KEPT 64
 #define LEDGER_WAIT_MS 3000
 #define STOP_WAIT_MS 200
-
-/* What a writer and the player share. */
-struct writer {
-    _Atomic int64_t since_us; /* of the operation under way; 0: it pauses */
-    _Atomic int64_t longest_us;
-    _Atomic size_t stall_count; /* of all that were noted; the last STALLS_KEPT of them are there */
-    struct sandbox_stall stalls[STALLS_KEPT];
-    size_t told; /* of stall_count, to the player */
-    const char *volume;
-    pid_t pid;
-    int ledger; /* which one, from 1; 0: it is none */
-};
 
 struct workload {
     size_t count;
@@ -43,108 +27,42 @@ struct workload {
     struct writer writers[];
 };
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
-/* ---- In a writer: after a fork, so only calls that are async-signal-safe ---------------------------------------------- */
-
-static void note(struct writer *writer, int64_t begin_us)
-{
-    int64_t end_us = now_us();
-    int64_t took_us = end_us - begin_us;
-    if (took_us > atomic_load(&writer->longest_us))
-        atomic_store(&writer->longest_us, took_us);
-    if (took_us < STALL_NOTED_US)
-        return;
-    size_t n = atomic_load(&writer->stall_count);
-    writer->stalls[n % STALLS_KEPT] =
-        (struct sandbox_stall){.volume = writer->volume, .end_us = end_us, .duration_us = took_us};
-    atomic_store(&writer->stall_count, n + 1);
-}
-
-/* One operation after another. What fails (a full volume, one that was unmounted) is tried again. */
-static _Noreturn void repeat(struct writer *writer, void (*operation)(int file, size_t n), int file)
-{
-    for (size_t n = 0;; n++) {
-        int64_t begin_us = now_us();
-        atomic_store(&writer->since_us, begin_us);
-        operation(file, n);
-        atomic_store(&writer->since_us, 0);
-        note(writer, begin_us);
-        usleep(PAUSE_US);
-    }
-}
-
-static alignas(BLOCK) char block[BLOCK];
-static char *mapping;
-
-static void append(int file, size_t n)
-{
-    (void)!pwrite(file, block, sizeof block, (off_t)(n % FILE_BLOCKS * BLOCK));
-}
-
-static void append_and_sync(int file, size_t n)
-{
-    append(file, n);
-    fsync(file);
-}
-
-static void store(int file, size_t n)
-{
-    (void)file;
-    /* A freeze makes the pages clean, so that the next store to each asks the filesystem. */
-    *(volatile size_t *)(void *)(mapping + n % FILE_BLOCKS * BLOCK) = n;
-}
-
-static void change_directories(int directory, size_t n)
-{
-    (void)n;
-    int file = openat(directory, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (file >= 0)
-        close(file);
-    mkdirat(directory, "directory", 0700);
-    renameat(directory, "file", directory, "directory/file");
-    (void)!linkat(directory, "directory/file", directory, "link", 0);
-    unlinkat(directory, "directory/file", 0);
-    unlinkat(directory, "directory", AT_REMOVEDIR);
-    unlinkat(directory, "link", 0);
-}
-
-static _Noreturn void write_on(struct writer *writer, enum scenario_workload_kind kind, int file)
-{
-    switch (kind) {
-    case SCENARIO_FSYNC: repeat(writer, append_and_sync, file);
-    case SCENARIO_MMAP: repeat(writer, store, file);
-    case SCENARIO_DIRECTORIES: repeat(writer, change_directories, file);
-    case SCENARIO_APPEND:
-    case SCENARIO_DIRECT:
-    case SCENARIO_LEDGER: break;
-    }
-    repeat(writer, append, file);
-}
-
 /* ---- Starting --------------------------------------------------------------------------------------------------- */
 
 /* What a writer works on, opened while failure can still be told of. */
 static int prepare_file(const struct sandbox *sandbox, const struct scenario_workload *given, int number)
 {
     PATH_OF(path, "%s%s/writer-%d", sandbox->root, given->volume, number);
+    if (writer_needs_volume(given->kind))
+        return inside_open(sandbox, given->volume, O_RDONLY | O_DIRECTORY);
     if (given->kind == SCENARIO_DIRECTORIES)
         return mkdir(path, 0700) != 0 && errno != EEXIST ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (given->kind == SCENARIO_DIRECT ? O_DIRECT : 0), 0600);
-    if (file < 0 || given->kind != SCENARIO_MMAP)
-        return file;
-    mapping = ftruncate(file, (off_t)FILE_BLOCKS * BLOCK) != 0
-                  ? MAP_FAILED
-                  : mmap(NULL, (size_t)FILE_BLOCKS * BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    if (mapping != MAP_FAILED)
+    if (file < 0 || given->kind != SCENARIO_MMAP || writer_map(file))
         return file;
     close(file);
     return -1;
+}
+
+int workload_make_files(const struct scenario *scenario, const struct sandbox_volume *volume)
+{
+    int number = 0, error = 0;
+    for (size_t i = 0; !error && i < scenario->workload_count; i++) {
+        const struct scenario_workload *given = &scenario->workloads[i];
+        int writers = given->kind == SCENARIO_LEDGER ? 1 : given->writers;
+        bool here = strcmp(given->volume, volume->given->mount) == 0 && given->kind != SCENARIO_LEDGER &&
+                    !writer_needs_volume(given->kind);
+        for (int n = 0; here && !error && n < writers; n++) {
+            char name[32];
+            snprintf(name, sizeof name, "writer-%d", number + n);
+            bool made = given->kind == SCENARIO_DIRECTORIES
+                            ? mkdirat(volume->directory, name, 0700) == 0
+                            : mknodat(volume->directory, name, S_IFREG | 0600, 0) == 0;
+            error = made ? 0 : errno;
+        }
+        number += writers;
+    }
+    return error;
 }
 
 static bool start_writer(struct sandbox *sandbox, const struct scenario_workload *given, struct writer *writer,
@@ -157,10 +75,10 @@ static bool start_writer(struct sandbox *sandbox, const struct scenario_workload
     /* The writer's own copy of this is 0, and must not become what both see. */
     pid_t pid = sandbox_fork(sandbox);
     if (pid == 0)
-        write_on(writer, given->kind, process_become(sandbox, null, null, file));
+        writer_go_on(writer, given, process_become(sandbox, null, null, file));
     close(null);
     if (given->kind == SCENARIO_MMAP)
-        munmap(mapping, (size_t)FILE_BLOCKS * BLOCK);
+        writer_unmap();
     close(file);
     writer->pid = pid > 0 ? pid : 0;
     return pid > 0 || problem_set(problem, "a writer on %s: %s", given->volume, strerror(-pid));
@@ -264,7 +182,7 @@ bool sandbox_workload_start(struct sandbox *sandbox, char *why, size_t why_size)
 {
     const struct scenario *scenario = sandbox->scenario;
     struct problem problem = {.text = why, .size = why_size};
-    sandbox->workload_us = now_us();
+    sandbox->workload_us = writer_now_us();
     if (scenario->workload_count == 0)
         return true;
     struct workload *workload = sandbox->workload = make_workload(scenario);
@@ -320,7 +238,7 @@ static int64_t longest_of_writer(const struct writer *writer)
 {
     int64_t longest_us = atomic_load(&writer->longest_us);
     int64_t since_us = atomic_load(&writer->since_us);
-    int64_t waiting_us = since_us ? now_us() - since_us : 0;
+    int64_t waiting_us = since_us ? writer_now_us() - since_us : 0;
     return waiting_us > longest_us ? waiting_us : longest_us;
 }
 
