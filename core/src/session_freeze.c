@@ -158,6 +158,17 @@ static bool collect_volumes(struct qz_session *session)
     return explained;
 }
 
+/* Is a volume frozen that we do not thaw: one that could not be, or somebody else's? */
+static bool stays_frozen(const struct qz_session *session)
+{
+    for (size_t i = 0; i < session->freeze_count; i++) {
+        const struct qz_volume *volume = &session->result->volumes[i];
+        if (volume->outcome == QZ_VOLUME_THAW_FAILED || volume->error->code == QZ_E_FROZEN_BY_OTHER)
+            return true;
+    }
+    return false;
+}
+
 /* From the hold to errors and facts, once everything is thawed, or cannot be. */
 static void collect(struct qz_session *session)
 {
@@ -210,7 +221,7 @@ void qz_session_end_hold(struct qz_session *session)
     }
     collect(session);
     settle_expedite(session);
-    session->os->hush = session->facts.thaw_failed; /* a log on a volume that stays frozen would hang us */
+    session->os->hush = stays_frozen(session); /* a log on a volume that stays frozen would hang us */
     session->os->ops->volumes_close(session->os);
     session->last_hold = guard->hold;
     guard->hold = NULL;
