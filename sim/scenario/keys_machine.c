@@ -186,17 +186,8 @@ static const struct key WORKLOAD[] = {
     {.name = NULL},
 };
 
-static bool check_workload(struct reader *reader, const cJSON *item, void *object)
-{
-    const struct scenario_workload *workload = object;
-    const cJSON *flush = scenario_member(reader, item, "flush_ms");
-    return !flush || workload->kind == SCENARIO_LEDGER ||
-           scenario_refuse_key(reader, flush, "only a ledger flushes");
-}
-
 const struct key_object scenario_workload_keys = {
     .name = "workload", .keys = WORKLOAD, .size = sizeof(struct scenario_workload), .place = NO_PLACE,
-    .check = check_workload,
     .initial = &(const struct scenario_workload){.writers = 1, .flush_us = 500000}};
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------ */
