@@ -154,6 +154,7 @@ QZ_TEST(a_flush_that_fails_freezes_nothing) // and what it was that failed is to
     CHECK_STRING(freezes_claim(run), "crash/FsFreezeFailed");
     CHECK_CONTAINS(run_text(run, "errors.0.message"), "/data2");
     CHECK_CONTAINS(run_text(run, "errors.0.message"), "flushing");
+    CHECK_CONTAINS(run_text(run, "errors.0.message"), strerror(EIO));
     CHECK_INT(freezes_count(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_FREEZE), 0);
     CHECK_INT(freezes_count(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_THAW), 0);
     run_free(run);

@@ -326,6 +326,17 @@ QZ_TEST(what_a_guardian_slept_through_is_thawed_once) // by the agent, if it cou
     }
 }
 
+QZ_TEST(a_thaw_that_was_slept_through_is_not_tried_again) // it failed, and the agent's did not
+{
+    struct run *run = freezes_slow_run();
+    FREEZES_BEHAVE(run, 1, .thaw_us = RUN_SECOND, .thaw_error = EIO, .thaw_errors = 1);
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_THAW, 2 * RUN_SECOND);
+    run_quiesce(run, LIMITED);
+    CHECK_INT(freezes_thaws_begun(run, 0), 2);
+    freezes_check_left_nothing(run, true);
+    run_free(run);
+}
+
 QZ_TEST(volumes_are_let_go_before_an_orphan_runs_the_post_script) // which may want to unmount them
 {
     struct run *run = freezes_slow_run();
