@@ -219,6 +219,19 @@ QZ_TEST(an_unknown_key_is_a_warning_with_the_nearest_known_one) // At its place;
     free_parsed(&parsed);
 }
 
+QZ_TEST(a_key_may_have_forty_nine_bytes) // as many as libinih keeps; with one more it is refused
+{
+    struct fixture fixture = fixture_read("pluginhosts/good", "minimal.conf");
+    struct parsed parsed = {.code = QZ_E_SUCCESS};
+    char text[4096];
+    snprintf(text, sizeof text, "%.*s\n%049d=\n", (int)fixture.size, fixture.text, 0);
+    parsed.code = qz_plugin_host_parse("f", text, strlen(text), &parsed.host, &parsed.warnings, &parsed.error);
+    CHECK_INT(parsed.code, QZ_E_SUCCESS);
+    CHECK_INT(parsed.warnings.count, 1);
+    free_parsed(&parsed);
+    fixture_free(&fixture);
+}
+
 QZ_TEST(two_plugins_with_one_config_are_a_warning) // Its scripts would run twice at the same time.
 {
     struct parsed parsed = parse_good("same-config-twice.conf");
