@@ -98,7 +98,10 @@ void qz_linux_reap(struct qz_linux *lx)
 {
     for (;;) {
         siginfo_t info = {.si_pid = 0};
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+        int failed = waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 ? 0 : errno;
+        if (failed == EINTR) /* nobody would tell us of that end again */
+            continue;
+        if (failed || info.si_pid == 0)
             return;
         note_end(lx, &info);
     }
