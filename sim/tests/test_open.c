@@ -54,6 +54,22 @@ static bool was_frozen_until(const struct run *run, size_t at)
     return frozen;
 }
 
+QZ_TEST(the_word_on_the_snapshot_reaches_the_post_scripts) // and so does that there was none
+{
+    struct run *run = run_new(2);
+    struct call begin[3] = {CALL((char[]){"begin"}), CALL((char[]){"begin"}), CALL((char[]){"begin"})};
+    struct call taken = CALL((char[]){"end"}), failed = CALL((char[]){"end"}, (char[]){"--failed"});
+    do_call(run, &begin[0], true);
+    do_call(run, &taken, false);
+    do_call(run, &begin[1], true);
+    do_call(run, &failed, false);
+    do_call(run, &begin[2], false); /* till the hold limit */
+    CHECK_STRING(run_variable(run, RUN_POST, 0, "QUIESCE_SNAPSHOT"), "taken");
+    CHECK_STRING(run_variable(run, RUN_POST, 1, "QUIESCE_SNAPSHOT"), "failed");
+    CHECK_STRING(run_variable(run, RUN_POST, 2, "QUIESCE_SNAPSHOT"), "none");
+    run_free(run);
+}
+
 QZ_TEST(what_cannot_be_told_is_not_left_open) // The caller hears of a failure, and all is undone before it does.
 {
     struct run *run = run_new(2);
