@@ -376,7 +376,10 @@ static bool cgroup_populated(const struct qz_linux *lx, unsigned attempt)
 {
     char path[PATH_MAX], text[256];
     cgroup_path(lx, attempt, "cgroup.events", path);
-    return qz_linux_read_text(path, text, sizeof text) > 0 && strstr(text, "populated 1");
+    /* Gone with its group; of one that cannot be looked at nobody says that it is. */
+    if (qz_linux_read_text(path, text, sizeof text) < 0)
+        return errno != ENOENT && errno != ENODEV;
+    return strstr(text, "populated 1");
 }
 
 /* ---- The two operations ----------------------------------------------------------------------------------------- */

@@ -266,7 +266,9 @@ static int parse(struct qz_os *os, const char *text, size_t size, struct qz_jour
     }
     const cJSON *boot = cJSON_GetObjectItemCaseSensitive(json.root, "boot_id");
     int found = 1;
-    if (cJSON_IsString(boot) && strcmp(boot->valuestring, os->ops->boot_id(os)) != 0) {
+    /* Where one of the two is not known it is believed: what lies in /run does not outlive the kernel. */
+    if (cJSON_IsString(boot) && boot->valuestring[0] && os->ops->boot_id(os)[0] &&
+        strcmp(boot->valuestring, os->ops->boot_id(os)) != 0) {
         found = 0;
     } else if (!cJSON_IsString(boot) || !read_journal(json.root, journal)) {
         qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: not a journal of quiesce; remove it once nothing is frozen",
