@@ -32,6 +32,15 @@ static void store(struct qz_session *session, struct qz_hold *hold)
     qz_session_store(session);
 }
 
+/* There may be nobody to whom the result is shown: what went wrong with the post-scripts is for the log. */
+static void say_errors(const struct qz_session *session, size_t from)
+{
+    const struct qz_error_list *errors = &session->result->errors;
+    for (size_t i = from; i < errors->count; i++)
+        qz_say(session->os, "%s (%s, %d)", errors->items[i].message, qz_error_name(errors->items[i].code),
+               qz_error_number(errors->items[i].code));
+}
+
 /* Runs the post-scripts that are owed. Nobody sees the result but `quiesce end`: it has to hold what is being done. */
 static void run_posts(struct qz_session *session, struct qz_hold *hold)
 {
@@ -39,7 +48,9 @@ static void run_posts(struct qz_session *session, struct qz_hold *hold)
     for (size_t i = 0; i < result->script_count; i++)
         result->scripts[i].attempt_count = 0; /* those that the agent had noted are not ours */
     result->phase_count = 0;                  /* nor are its phases */
+    size_t before = result->errors.count;
     qz_session_post(session);
+    say_errors(session, before);
     if (session->options->until_end)
         store(session, hold);
     for (size_t i = 0; i < result->script_count; i++)

@@ -73,11 +73,23 @@ static bool may_stay_frozen(const struct judging *judging, const char *mount)
     return by_other || (expect->frozen && is_in(mount, expect->frozen, expect->frozen_count));
 }
 
+/* Was there a moment when nobody was left: both killed in a step up to this one? */
+static bool both_were_killed(const struct judging *judging, int last)
+{
+    bool both = false;
+    for (int step = 0; step <= last; step++)
+        both |= was_sent(judging, step, TRACE_AGENT, 9) && was_sent(judging, step, TRACE_GUARDIAN, 9);
+    return both;
+}
+
 static void judge_leftovers(struct judging *judging)
 {
     const struct outcome *outcome = judging->outcome;
-    for (size_t i = 0; i < outcome->left_count; i++)
-        findings_add(judging->findings, 1, SIZE_MAX, "nothing", outcome->left[i], "something was left behind");
+    bool nobody = both_were_killed(judging, (int)outcome->step_count - 1); /* who could have ended processes */
+    for (size_t i = 0; i < outcome->left_count; i++) {
+        if (!nobody || strncmp(outcome->left[i], "process ", 8) != 0)
+            findings_add(judging->findings, 1, SIZE_MAX, "nothing", outcome->left[i], "something was left behind");
+    }
     if (outcome->refused)
         findings_add(judging->findings, 1, SIZE_MAX, "only the scenario's volumes are frozen", outcome->refused,
                      "quiesce reached for a filesystem that is not the scenario's");
@@ -132,7 +144,8 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
 static void judge_thaw(struct judging *judging, const struct hold *hold, size_t index)
 {
     const struct trace_event *event = at(judging, index);
-    if (event->role != TRACE_OTHER && hold->owner == OTHERS)
+    /* After both were killed the journal is all that says whose a freeze is. */
+    if (event->role != TRACE_OTHER && hold->owner == OTHERS && !both_were_killed(judging, event->step - 1))
         findings_add(judging->findings, 7, index, "somebody else's freeze is left alone", "thawed by quiesce",
                      "%s had been frozen by somebody else", event->volume);
     int begun = at(judging, hold->since)->step;
@@ -256,7 +269,9 @@ static bool names_post(const struct outcome_step *step)
 static bool post_was_refused(const struct judging *judging, size_t begun)
 {
     for (size_t i = begun; i < judging->outcome->step_count; i++) {
-        if (claim_begun(judging->scenario, judging->outcome, i) == begun && names_post(&judging->outcome->steps[i]))
+        const struct outcome_step *step = &judging->outcome->steps[i];
+        bool on_log = !step->result && step->err && strstr(step->err, "Post-Script"); /* of who did it for a dead agent */
+        if (claim_begun(judging->scenario, judging->outcome, i) == begun && (names_post(step) || on_log))
             return true;
     }
     return false;
