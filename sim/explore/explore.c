@@ -15,10 +15,11 @@
 #define RECORDINGS 3    /* not every run makes the same calls; what any of them made is explored */
 #define TRIES_MAX 4     /* to come to a site that not every run comes to */
 #define JOBS 12         /* who waits for processors */
-#define WAITING_JOBS 64 /* who waits for time to pass */
+#define WAITING_JOBS 24 /* who waits for time to pass */
 #define REPLAYED_MAX 300
 #define SHRUNK_MAX 12
 #define PAIRS_AT_ONCE 2000
+#define EXIT_SKIPPED 77 /* as test harnesses have it */
 
 static const struct world *const WORLDS[] = {&world_fake, &world_loop, NULL};
 
@@ -164,6 +165,7 @@ static int take_recording(struct plan *plan, size_t index, const struct report *
                                    : it->why                      ? it->why
                                                                   : "its system calls were not recorded");
     put_failure(stdout, report, it, &PLAIN);
+    printf("  scenario: %s\n", base->scenario->file);
     return it->verdict == VERDICT_FAILED ? EXIT_FAILED : EXIT_BROKEN;
 }
 
@@ -364,8 +366,9 @@ static int make_bases(struct plan *plan)
         const struct world *world = running->report.cases[i].world;
         const char *lacks = world->lacks();
         if (lacks) {
-            fprintf(stderr, "quiesce-sim explore: the world %s is not to be had: %s\n", world->name, lacks);
-            return EXIT_BROKEN;
+            const char *ci = getenv("CI");
+            fprintf(stderr, "quiesce-sim explore: skipped: the world %s is not to be had: %s\n", world->name, lacks);
+            return ci && strcmp(ci, "true") == 0 ? EXIT_BROKEN : EXIT_SKIPPED;
         }
         plan_base(plan, &plan->bases[plan->base_count++], running->report.cases[i].scenario, world);
     }

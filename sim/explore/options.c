@@ -38,7 +38,7 @@ void explore_options_help(FILE *out)
           "  --json FILE, --junit FILE   coverage and violations\n"
           "  --binary FILE     the quiesce to be explored\n\n"
           "Exit status: 0 all is well; 1 a violation, or a call that no fault has reached; 2 a mistake in the command\n"
-          "line or a scenario; 3 the environment does not work.\n",
+          "line or a scenario; 3 the environment does not work; 77 this machine cannot (with CI=true: 3).\n",
           out);
 }
 

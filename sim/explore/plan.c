@@ -264,11 +264,10 @@ void plan_attempts(struct plan *plan)
             size_t from = plan->attempt_count;
             if (!is_chosen(plan, &sites->items[k]))
                 continue;
-            if (!faults_of(&sites->items[k], add_fault, &adding)) {
+            bool thought_of = faults_of(&sites->items[k], add_fault, &adding);
+            if (!thought_of && plan->strangers++ == 0)
                 fprintf(stderr, "quiesce-sim explore: %s: nobody has thought of what may befall it (faults.c)\n",
                         sites->items[k].call);
-                plan->strangers++;
-            }
             shuffle_ranks(plan, from, &seed);
         }
     }

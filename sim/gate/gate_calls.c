@@ -129,7 +129,7 @@ static size_t mark_length(const char *text)
     return strncmp(text, "quiesce-sim.", 12) == 0 ? strcspn(text, "/") : 0;
 }
 
-/* In place: numbers that stand alone or behind one of /.-:[ become "*", and so do names of runs and of harnesses. */
+/* In place: numbers that stand alone, behind one of /.-:[ or "loop" become "*", and so do names of runs and of harnesses. */
 static void generalise(char *path)
 {
     size_t length = strlen(path);
@@ -137,7 +137,7 @@ static void generalise(char *path)
         memcpy(path + length - 6, "*", 2);
     char *to = path;
     for (const char *from = path; *from;) {
-        bool begins = from == path || strchr("/.-:[", from[-1]);
+        bool begins = from == path || strchr("/.-:[", from[-1]) || (from - path >= 4 && strncmp(from - 4, "loop", 4) == 0);
         size_t digits = begins ? run_id_length(from) + mark_length(from) : 0;
         digits = begins && digits == 0 ? strspn(from, "0123456789") : digits;
         if (digits > 0 && !isalpha((unsigned char)from[digits])) {
