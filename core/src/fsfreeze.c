@@ -124,8 +124,8 @@ static void begin_thawing(struct qz_freezer *freezer, enum qz_hold_cause cause)
     qz_expedite_end(freezer, now_us);
     hold->thaw_begin_us = now_us;
     hold->phase = QZ_HOLD_THAWING;
-    freezer->give_up_us = now_us + QZ_THAW_WAIT_US;
     thaw_level(freezer, hold->levels - 1, now_us);
+    freezer->give_up_us = freezer->os->ops->now_us(freezer->os) + QZ_THAW_WAIT_US; /* what we slept costs no thaw its time */
     qz_freezer_advance(freezer, now_us);
 }
 
