@@ -173,12 +173,16 @@ static void send_one_of(struct making *making, cJSON *actions, const char *const
 }
 
 /* Somebody else's freezes and thaws, one of them a volume: nobody can know a freeze of ours from one that took its
- * place, and nobody whose thaw fails can know that there is nothing frozen any more. */
+ * place, nobody whose thaw fails can know that there is nothing frozen any more, and a FIFREEZE of the dead that
+ * comes late finds thawed, as ours, what was theirs. */
 static void add_freezer(struct making *making, cJSON *actions, const char *mount)
 {
     if (!making_percent(making, 30))
         return;
-    bool freezes = making_has(making, THAW_FAULTS) || making_percent(making, 60);
+    bool late = making_has(making, FREEZE_FAULTS);
+    bool freezes = !late && (making_has(making, THAW_FAULTS) || making_percent(making, 60));
+    if (late && making_has(making, THAW_FAULTS))
+        return;
     cJSON_AddStringToObject(add_action(making, actions), freezes ? "freeze" : "thaw", mount);
 }
 

@@ -76,7 +76,7 @@ bool digest_is_abandoned(const struct digest *digest, size_t place)
             closed = digest->count + 1; /* it waits */
     }
     if (closed > digest->count)
-        return slept || frozen->at_us > digest->trace[killed].at_us + WAITED_US;
+        return slept || frozen->at_us >= digest->trace[killed].at_us + WAITED_US;
     return killed < digest->count && closed < digest->count && (place > killed || closed < place);
 }
 

@@ -282,6 +282,16 @@ static bool owes_post(const struct oracle_run *run, const struct digest *digest)
     return owes;
 }
 
+/* Has a guardian stood still? What it may have under way then, only its end tells. */
+static bool guardian_slept(const struct digest *digest)
+{
+    for (size_t i = 0; i < digest->count; i++) {
+        if (digest->trace[i].role == VIRTUAL_GUARDIAN && stands_still(&digest->trace[i]))
+            return true;
+    }
+    return false;
+}
+
 static const char *judge_end(const struct oracle_run *run, const struct digest *digest,
                              const struct oracle_terms *terms, bool *owed)
 {
@@ -297,7 +307,7 @@ static const char *judge_end(const struct oracle_run *run, const struct digest *
     *owed = both_killed && !terms->thaw_fails && !digest->hangs && !digest->left;
     if (*owed)
         return NULL;
-    bool awaited = digest->guardian_killed && terms->late; /* a FIFREEZE that nobody waits for any more */
+    bool awaited = digest->guardian_killed && (terms->late || guardian_slept(digest)); /* a FIFREEZE that nobody waits for any more */
     bool excused = digest->left || terms->thaw_fails || terms->no_journal || awaited || digest->hangs;
     return *virtual_journal(run->world) && !excused ? "a journal is left" : NULL;
 }
