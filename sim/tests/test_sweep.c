@@ -152,14 +152,16 @@ static void stop_alarm(pid_t alarm_pid)
 
 /* ---- What is frozen when all of it is killed -------------------------------------------------------------------------- */
 
-static const struct scenario_volume PLAIN[] = {{.mount = "/data", .type = "ext4", .size = 16 * MIB}};
+static const struct scenario_volume PLAIN[] = {{.mount = "/data", .type = "ext4", .size = 16 * MIB},
+                                               {.mount = "/old", .type = "ext3", .size = 16 * MIB},
+                                               {.mount = "/older", .type = "ext2", .size = 16 * MIB}};
 static const struct scenario_volume OTHERS[] = {{.mount = "/data", .type = "btrfs", .size = 128 * MIB},
                                                 {.mount = "/xfs", .type = "xfs", .size = 300 * MIB}};
 static const struct scenario_volume NESTED[] = {{.mount = "/data", .type = "ext4", .size = 64 * MIB},
                                                 {.mount = "/inner", .type = "xfs", .size = 32 * MIB, .on = "/data"}};
 static const struct scenario_workload WRITER = {.kind = SCENARIO_FSYNC, .volume = "/data", .writers = 2};
 static const struct scenario SCENARIOS[] = {
-    {.volumes = PLAIN, .volume_count = 1},
+    {.volumes = PLAIN, .volume_count = 3},
     {.volumes = OTHERS, .volume_count = 2, .workloads = &WRITER, .workload_count = 1},
     {.volumes = NESTED, .volume_count = 2, .workloads = &WRITER, .workload_count = 1},
 };

@@ -31,6 +31,7 @@
 
 #define SWEEP_WAIT_MS 15000
 #define ROUND_MS 10
+#define ROUNDS_LEAST 50 /* on a machine where one takes long */
 #define THAW_EVERY 10   /* rounds: most loops go by themselves once their processes are gone */
 #define THAWERS_MAX 256
 
@@ -87,7 +88,7 @@ static bool thaw_where_mounted(const struct marked_process *process, void *argum
 /* What was unmounted while frozen is still there, and can be mounted again. In a mount namespace of our own, anywhere. */
 static void thaw_by_mounting(const struct marked_loop *loop)
 {
-    static const char *const types[] = {"ext4", "xfs", "btrfs"};
+    static const char *const types[] = {"ext4", "xfs", "btrfs", "ext3", "ext2"};
     static const char at[] = "/var/tmp";
     PATH_OF(device, "/dev/loop%d", loop->number);
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
@@ -212,9 +213,17 @@ static bool remove_folder(struct sweep *sweep, const char *base)
 
 /* ---- One mark --------------------------------------------------------------------------------------------------- */
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
 static bool sweep_mark(const char *base, const char *mark, const struct sweep_log *log)
 {
     struct sweep sweep = {.mark = mark, .log = log};
+    int64_t until_ms = now_ms() + SWEEP_WAIT_MS;
     char harness[MARK_SIZE];
     /* A name that is no mark would match what is not ours. */
     if (!mark_of_harness(mark, harness))
@@ -227,7 +236,7 @@ static bool sweep_mark(const char *base, const char *mark, const struct sweep_lo
         marks_visit_loops(end_loop, &sweep);
         marks_visit_cgroups(end_cgroup, &sweep);
         reap_thawers(&sweep);
-    } while (sweep.left > 0 && ++sweep.round < SWEEP_WAIT_MS / ROUND_MS);
+    } while (sweep.left > 0 && (++sweep.round < ROUNDS_LEAST || now_ms() < until_ms));
     if (sweep.left > 0)
         say(&sweep, "of %s something is left that cannot be removed: see losetup, and ps for processes in state D", mark);
     return sweep.left == 0 && remove_folder(&sweep, base);
