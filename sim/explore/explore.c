@@ -333,6 +333,10 @@ static int explore(struct plan *plan)
         print_list(plan);
         return EXIT_PASSED;
     }
+    if (plan->attempt_count == 0) {
+        fprintf(stderr, "quiesce-sim explore: no call and no fault match; --list tells which there are\n");
+        return EXIT_MISTAKE;
+    }
     status = progress_open(plan);
     if (status != EXIT_PASSED)
         return status;
