@@ -138,6 +138,11 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
     }
     bool agent = was_sent(judging, step, TRACE_AGENT, 9) || was_sent(judging, step, TRACE_AGENT, 19);
     bool guardian = was_sent(judging, step, TRACE_GUARDIAN, 9) || was_sent(judging, step, TRACE_GUARDIAN, 19);
+    for (size_t i = 0; i < judging->scenario->call_count; i++) { /* who waits for a late call can thaw as little */
+        const struct scenario_call *call = &judging->scenario->calls[i];
+        agent |= call->delay_us > 0 && call->by == SCENARIO_BY_AGENT;
+        guardian |= call->delay_us > 0 && call->by == SCENARIO_BY_GUARDIAN;
+    }
     return agent && guardian;
 }
 
