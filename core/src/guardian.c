@@ -10,6 +10,7 @@
 
 enum tell {
     TELL_READY = 'r',
+    TELL_UNFIT = 'u',   /* … to see the agent die, but not to freeze */
     TELL_FREEZE = 'f',
     TELL_THAW = 't',
     TELL_PING = 'p',
@@ -110,13 +111,14 @@ static void guardian_main(struct qz_os *os, void *argument)
     struct qz_guard *guard = argument;
     struct qz_hold *hold = guard->hold;
     struct watch watch = {.os = os, .told = QZ_HOLD_IDLE};
+    bool fit = !hold || os->ops->volumes_arm(os, hold->count) == 0;
+    if (!fit)
+        hold = NULL; /* nothing will be frozen; but the guardian before us is gone, and a post-script may be owed */
     if (hold) {
         qz_freezer_init(&watch.freezer, os, hold, QZ_DRIVER_GUARDIAN);
-        if (os->ops->volumes_arm(os, hold->count) != 0)
-            return; /* the agent sees us go and does without a freeze */
         os->hush = true;
     }
-    os->ops->tell_peer(os, TELL_READY);
+    os->ops->tell_peer(os, fit ? TELL_READY : TELL_UNFIT);
     hold_and_watch(&watch, hold);
     os->hush = false;
     if (hold && watch.orphaned)
@@ -129,6 +131,7 @@ static void guardian_main(struct qz_os *os, void *argument)
 
 /* ---- The agent's side ------------------------------------------------------------------------------------------- */
 
+/* Returns 0 once the guardian is there and can freeze, or an errno; `present` tells whether it is there at all. */
 static int await_ready(struct qz_guard *guard)
 {
     struct qz_os *os = guard->os;
@@ -136,8 +139,9 @@ static int await_ready(struct qz_guard *guard)
     for (;;) {
         struct qz_event event;
         os->ops->wait(os, deadline_us, &event);
-        if (event.kind == QZ_EVENT_MESSAGE && event.value == TELL_READY)
-            return 0;
+        guard->present = event.kind == QZ_EVENT_MESSAGE;
+        if (guard->present)
+            return event.value == TELL_READY ? 0 : ENOMEM;
         if (event.kind == QZ_EVENT_SIGNAL)
             guard->signal_number = event.value;
         if (event.kind == QZ_EVENT_PEER_LOST || event.kind == QZ_EVENT_TIMEOUT)
@@ -156,7 +160,6 @@ int qz_guard_start(struct qz_guard *guard)
     /* While it does the same; and after the fork, which makes each page of ours one that must be copied. */
     int unarmed = guard->hold ? os->ops->volumes_arm(os, guard->hold->count) : 0;
     failed = await_ready(guard);
-    guard->present = failed == 0;
     return failed ? failed : unarmed;
 }
 
