@@ -35,6 +35,20 @@ ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity)
     return size;
 }
 
+size_t qz_linux_read_at(int fd, void *buffer, size_t size, off_t at)
+{
+    size_t have = 0;
+    while (have < size) {
+        ssize_t got = pread(fd, (char *)buffer + have, size - have, at + (off_t)have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        have += (size_t)got;
+    }
+    return have;
+}
+
 int qz_linux_write_text(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);

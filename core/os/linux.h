@@ -160,6 +160,8 @@ int64_t qz_linux_now_us(struct qz_os *os);
 
 /* Reads a small file into `buffer`, terminated and without its last newline. Returns its size, -1 if there is none. */
 ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity);
+/* Reads `size` bytes from `at` on, or what there is up to the file's end, however few come at a time. Returns how many. */
+size_t qz_linux_read_at(int fd, void *buffer, size_t size, off_t at);
 /* Writes to a file of /proc or /sys that exists. Returns 0 or an errno. */
 int qz_linux_write_text(const char *path, const char *text);
 

@@ -41,9 +41,9 @@ static void read_file(const char *path, struct head *head)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return;
-    ssize_t size = pread(fd, bytes, sizeof bytes, 0);
+    size_t size = qz_linux_read_at(fd, bytes, sizeof bytes, 0);
     if (size > 2 && memcmp(bytes, "#!", 2) == 0)
-        read_script(bytes, (size_t)size, head);
+        read_script(bytes, size, head);
     else
         qz_linux_program_linker(fd, head->interpreter); /* of another machine's: none; somebody may be there who runs it */
     qz_linux_file_bring_in(fd);

@@ -72,12 +72,12 @@ static void read_program(struct program *program, int fd)
 {
     ElfW(Ehdr) header;
     *program = (struct program){.fd = fd};
-    if (pread(fd, &header, sizeof header, 0) != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+    if (qz_linux_read_at(fd, &header, sizeof header, 0) != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
         header.e_machine != __ehdr_start.e_machine || header.e_phentsize != sizeof *program->parts)
         return;
     unsigned count = header.e_phnum < PARTS_MAX ? header.e_phnum : PARTS_MAX;
-    ssize_t size = (ssize_t)(count * sizeof *program->parts);
-    if (pread(fd, program->parts, (size_t)size, (off_t)header.e_phoff) == size)
+    size_t size = count * sizeof *program->parts;
+    if (qz_linux_read_at(fd, program->parts, size, (off_t)header.e_phoff) == size)
         program->count = count;
 }
 
@@ -94,8 +94,8 @@ void qz_linux_program_linker(int fd, char *path)
     struct program program;
     read_program(&program, fd);
     const ElfW(Phdr) *part = part_of_type(&program, PT_INTERP);
-    ssize_t got = part && part->p_filesz < PATH_MAX ? pread(fd, path, part->p_filesz, (off_t)part->p_offset) : 0;
-    path[got > 0 ? got : 0] = '\0';
+    bool sound = part && part->p_filesz < PATH_MAX;
+    path[sound ? qz_linux_read_at(fd, path, part->p_filesz, (off_t)part->p_offset) : 0] = '\0';
 }
 
 /* Where in the file that lies which will be at this address; -1: nowhere. */
@@ -127,8 +127,8 @@ static void add_needed(struct search *search, const struct program *program)
     ElfW(Dyn) entries[128];
     const ElfW(Phdr) *section = part_of_type(program, PT_DYNAMIC);
     size_t size = section && section->p_filesz < sizeof entries ? section->p_filesz : sizeof entries;
-    ssize_t got = section ? pread(program->fd, entries, size, (off_t)section->p_offset) : 0;
-    size_t entry_count = got > 0 ? (size_t)got / sizeof *entries : 0;
+    size_t got = section ? qz_linux_read_at(program->fd, entries, size, (off_t)section->p_offset) : 0;
+    size_t entry_count = got / sizeof *entries;
     off_t strings = -1;
     for (size_t i = 0; i < entry_count; i++)
         if (entries[i].d_tag == DT_STRTAB)
@@ -136,7 +136,7 @@ static void add_needed(struct search *search, const struct program *program)
     for (size_t i = 0; i < entry_count && strings >= 0; i++) {
         char name[NAME_SIZE] = "";
         off_t at = strings + (off_t)entries[i].d_un.d_val;
-        if (entries[i].d_tag == DT_NEEDED && pread(program->fd, name, sizeof name, at) > 0 &&
+        if (entries[i].d_tag == DT_NEEDED && qz_linux_read_at(program->fd, name, sizeof name, at) > 0 &&
             memchr(name, '\0', sizeof name))
             add_name(search, name);
     }
