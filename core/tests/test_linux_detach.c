@@ -99,6 +99,7 @@ QZ_TEST(nobody_waits_for_who_goes_on) // the started process ends with its statu
     CU_ASSERT(WIFEXITED(status));
     CHECK_INT(WEXITSTATUS(status), 7);
     CHECK_INT(read(output, &byte, 1), 0); /* would wait for whoever else holds it */
+    AWAIT(seen->told);
     CHECK_INT(seen->told, 1);
     CU_ASSERT_TRUE(linux_check_alive(seen->background));
     CU_ASSERT_TRUE(linux_check_alive(seen->guardian));
