@@ -109,6 +109,7 @@ enum owner { NOBODY, OURS, OTHERS };
 struct hold {
     enum owner owner;
     size_t since; /* the event */
+    int thaws;    /* under way: from then on the disk may be written at any moment */
 };
 
 int64_t judge_hold_limit_us(const struct scenario_step *step)
@@ -185,15 +186,19 @@ static void judge_disk(struct judging *judging, const struct hold *hold, size_t 
 
 static void judge_volume(struct judging *judging, const struct scenario_volume *volume)
 {
-    struct hold hold = {volume->frozen_by_other ? OTHERS : NOBODY, 0};
+    struct hold hold = {.owner = volume->frozen_by_other ? OTHERS : NOBODY};
     for (size_t i = 0; i < count(judging); i++) {
         const struct trace_event *event = at(judging, i);
         if (!event->volume || event->op == TRACE_SYNC || strcmp(event->volume, volume->mount) != 0)
             continue;
-        if (event->what == TRACE_BEGINS && event->op == TRACE_THAW && hold.owner == OURS)
+        if (event->what == TRACE_BEGINS && event->op == TRACE_THAW && hold.thaws++ == 0 && hold.owner == OURS)
             judge_disk(judging, &hold, i);
+        if (event->what == TRACE_DONE && event->op == TRACE_THAW && hold.thaws > 0)
+            hold.thaws--;
         if (event->what != TRACE_DONE || event->value != 0)
             continue;
+        if (event->op == TRACE_FREEZE)
+            hold.thaws = 0;
         if (event->op == TRACE_THAW)
             judge_thaw(judging, &hold, i);
         hold.owner = event->op == TRACE_THAW ? NOBODY : event->role == TRACE_OTHER ? OTHERS : OURS;
