@@ -75,7 +75,8 @@ struct scenario *plan_scenario(const struct plan *plan, const struct attempt *at
     struct scenario *scenario = copy_of(plan->memory, base->scenario, sizeof *base->scenario);
     struct scenario_step *steps = scenario_take(plan->memory, (scenario->step_count + 1) * sizeof *steps);
     struct scenario_call *calls = scenario_take(plan->memory, (scenario->call_count + 2) * sizeof *calls);
-    memcpy(calls, scenario->calls, scenario->call_count * sizeof *calls);
+    if (scenario->call_count > 0)
+        memcpy(calls, scenario->calls, scenario->call_count * sizeof *calls);
     calls[scenario->call_count++] = plan_call(plan, attempt);
     if (attempt->second != SIZE_MAX)
         calls[scenario->call_count++] = plan_call(plan, &plan->attempts[attempt->second]);
