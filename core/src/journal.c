@@ -287,7 +287,7 @@ int qz_journal_read(struct qz_os *os, struct qz_journal *journal, struct qz_erro
     int found = 0;
     if (size < 0) {
         qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s/journal: %s", os->ops->state_directory(os), strerror((int)-size));
-        found = -1;
+        found = size == -EFBIG ? -1 : QZ_JOURNAL_UNREAD; /* we write none so large */
     } else if (size > 0) {
         found = parse(os, text, (size_t)size, journal, error);
     }

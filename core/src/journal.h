@@ -48,8 +48,11 @@ int qz_journal_clear(struct qz_os *os);
 /* The debts of dead processes are paid: clears the journal, and removes what else their run had in the state directory. */
 void qz_journal_settle(struct qz_os *os, const struct qz_journal *journal);
 
-/* Reads the journal (free with qz_journal_free). Returns 1; 0 if there is none for this boot; -1 and `error`
- * (InternalError) if it cannot be read or understood. */
+/* What a journal that cannot be read just now returns: another time it may say what is frozen. */
+#define QZ_JOURNAL_UNREAD (-2)
+
+/* Reads the journal (free with qz_journal_free). Returns 1; 0 if there is none for this boot; or, with `error`
+ * (InternalError), -1 if it cannot be understood, QZ_JOURNAL_UNREAD if it cannot be read. */
 int qz_journal_read(struct qz_os *os, struct qz_journal *journal, struct qz_error *error);
 void qz_journal_free(struct qz_journal *journal);
 

@@ -353,10 +353,12 @@ bool qz_session_recover(struct qz_os *os, struct qz_warning_list *warnings, stru
     struct qz_error error;
     int found = qz_journal_read(os, &journal, &error);
     qz_expedite_restore(os); /* whatever the journal says: with the lock, the mark is that of a dead one */
-    if (found < 0)
+    if (found == QZ_JOURNAL_UNREAD)
+        qz_error_list_add(errors, &error); /* a run would put its own in the place of what names a frozen volume */
+    else if (found < 0)
         qz_warning_list_add(warnings, NULL, 0, 0, "%s", error.message);
     if (found <= 0)
-        return true;
+        return found != QZ_JOURNAL_UNREAD;
     size_t thawed = journal.volume_count > 0 ? qz_journal_recover(os, &journal, errors) : 0;
     qz_warning_list_add(warnings, NULL, 0, 0,
                         "run %s was killed before it had ended; thawed of what it had left frozen: %zu; post-scripts of it that never ran: %zu",

@@ -245,10 +245,11 @@ QZ_TEST(an_unreadable_journal_is_told) // with the file and the cause
     struct visit seen = {0};
     virtual_fail(world, VIRTUAL_AGENT, VIRTUAL_OP_JOURNAL_READ, 1, EIO);
     visit(world, &seen);
-    CHECK_INT(seen.found, -1);
+    CHECK_INT(seen.found, QZ_JOURNAL_UNREAD);
     CHECK_STRING(seen.error.message, VIRTUAL_STATE_DIRECTORY "/journal: Input/output error");
     virtual_set_journal(world, "{}");
     visit(world, &seen);
+    CHECK_INT(seen.found, -1);
     CHECK_CONTAINS(seen.error.message, VIRTUAL_STATE_DIRECTORY "/journal: not a journal of quiesce");
     virtual_set_journal(world, "{");
     visit(world, &seen);
