@@ -360,28 +360,27 @@ QZ_TEST(a_wrong_exit_status_is_found) // 3: exit status, code and consistency ag
     judged(&story, 3, "the code is not that of the first error");
 }
 
+/* Begins a story of `--hold 1` in which everything was frozen for so long; its result is still to be told. */
+static void tell_hold(struct story *story, int64_t held_ms)
+{
+    begin(story);
+    story->step.argv = HOLD;
+    story->step.argc = 3;
+    pre(story);
+    operation(story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
+    story->now_us += held_ms * MS;
+    operation(story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
+    post(story);
+}
+
 QZ_TEST(a_short_hold_is_found) // 3: with --hold the time between freeze and thaw is the snapshot.
 {
     struct story story;
-    begin(&story);
-    story.step.argv = HOLD;
-    story.step.argc = 3;
-    pre(&story);
-    operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
-    story.now_us += 1000 * MS;
-    operation(&story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
-    post(&story);
+    tell_hold(&story, 1000);
     result(&story, "application", 0, NULL);
     judged(&story, 0, NULL);
 
-    begin(&story);
-    story.step.argv = HOLD;
-    story.step.argc = 3;
-    pre(&story);
-    operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
-    story.now_us += 900 * MS;
-    operation(&story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
-    post(&story);
+    tell_hold(&story, 900);
     result(&story, "application", 0, NULL);
     judged(&story, 3, "nothing was frozen for the whole hold");
 }
@@ -389,14 +388,7 @@ QZ_TEST(a_short_hold_is_found) // 3: with --hold the time between freeze and tha
 QZ_TEST(a_hold_that_was_lost_is_a_crash) // 3: nobody sees the snapshot that --hold waits for; at most it was taken later.
 {
     struct story story;
-    begin(&story);
-    story.step.argv = HOLD;
-    story.step.argc = 3;
-    pre(&story);
-    operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
-    story.now_us += 900 * MS;
-    operation(&story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
-    post(&story);
+    tell_hold(&story, 900);
     result(&story, "crash", 11, "FreezeLost");
     judged(&story, 0, NULL);
 }
