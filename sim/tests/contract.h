@@ -1,6 +1,6 @@
 /* contract.h: what every implementation of struct qz_os owes to core.
  *
- * The rules stand in contract.c, once. Each world that they are checked in gives what only it can: how a script with a
+ * The rules stand in contract_*.c, once. Each world that they are checked in gives what only it can: how a script with a
  * certain behaviour comes about, how somebody else freezes a volume. A rule is run inside a process of that world. */
 #ifndef QUIESCE_SIM_CONTRACT_H
 #define QUIESCE_SIM_CONTRACT_H
@@ -27,6 +27,8 @@ enum contract_script {
 /* Runs a rule in a new world of its own. A rule with a volume finds an ext4 filesystem, and is skipped where there can
  * be none. */
 void contract_run(void (*rule)(struct contract *contract));
+/* … of which the process that it is run in may end; with another status than 0, if something is wrong. */
+void contract_run_apart(void (*rule)(struct contract *contract));
 void contract_run_with_volume(void (*rule)(struct contract *contract, const char *mount_point));
 
 /* Makes a script in the contract's directory and returns its path. */

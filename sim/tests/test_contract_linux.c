@@ -197,6 +197,18 @@ void contract_run(void (*rule)(struct contract *contract))
     unmake_world(&contract);
 }
 
+void contract_run_apart(void (*rule)(struct contract *contract))
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        contract_run(rule);
+        _exit(CU_get_number_of_failures() > 0);
+    }
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(status, 0);
+}
+
 void contract_run_with_volume(void (*rule)(struct contract *contract, const char *mount_point))
 {
     struct contract contract = {0};

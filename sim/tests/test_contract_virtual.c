@@ -46,6 +46,11 @@ void contract_run(void (*rule)(struct contract *contract))
     run_in_world(&(struct run){.rule = rule});
 }
 
+void contract_run_apart(void (*rule)(struct contract *contract))
+{
+    contract_run(rule); /* its processes are none of the machine's */
+}
+
 void contract_run_with_volume(void (*rule)(struct contract *contract, const char *mount_point))
 {
     run_in_world(&(struct run){.rule_with_volume = rule});
