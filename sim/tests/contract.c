@@ -12,7 +12,7 @@ bool contract_await(struct qz_os *os, enum qz_event_kind kind, struct qz_event *
 }
 
 int contract_start(struct qz_os *os, const char *path, const struct qz_path_facts *facts, bool gated,
-                    struct qz_tail *tails)
+                   struct qz_tail *tails)
 {
     char *argv[] = {(char *)(uintptr_t)path, NULL};
     char *envp[] = {(char[]){"PATH=/usr/bin:/bin"}, NULL};

@@ -46,7 +46,8 @@ int inside_start(struct qz_os *os, int slot, const char *path, struct qz_tail *o
     struct qz_path_facts facts;
     CHECK_INT(os->ops->inspect(os, path, &facts), 0);
     int error = os->ops->child_start(
-        os, &(struct qz_child_spec){.slot = slot, .path = path, .facts = &facts, .argv = argv, .envp = envp, .out = out});
+        os,
+        &(struct qz_child_spec){.slot = slot, .path = path, .facts = &facts, .argv = argv, .envp = envp, .out = out});
     qz_path_facts_free(os, &facts);
     return error;
 }

@@ -33,29 +33,28 @@ QZ_TEST(a_trace_tells_all) // every operation and event in order, each with its 
     struct virtual_world *world = inside_world_with_data();
     virtual_foreign_thaw(world, DATA, SECOND / 2);
     CHECK_INT(virtual_run(world, inside_hold_a_second, NULL), VIRTUAL_OVER);
-    CHECK_STRING(virtual_trace_text(world),
-                 "    0.000000 agent *starts\n"
-                 "    0.000000 agent list_mounts 1 = 0\n"
-                 "    0.000000 agent volume_open /data slot=0 2065 = 0\n"
-                 "    0.000000 agent volumes_arm 1 = 0\n"
-                 "    0.000000 guardian *starts\n"
-                 "    0.000000 agent guard = 0\n"
-                 "    0.000000 agent journal_write 6 = 0\n"
-                 "    0.000000 agent volume_start slot=0 freeze\n"
-                 "    0.000000 guardian volumes_arm 1 = 0\n"
-                 "    0.001000 agent *frozen 8:17\n"
-                 "    0.001000 agent *volume-ends slot=0 freeze = 0\n"
-                 "    0.001000 agent wait until=never = VOLUME slot=0 = 0\n"
-                 "    0.500000 world *thawed 8:17\n"
-                 "    1.001000 agent wait until=1.001000 = TIMEOUT\n"
-                 "    1.001000 agent volume_start slot=0 thaw\n"
-                 "    1.001000 agent *volume-ends slot=0 thaw = EINVAL\n"
-                 "    1.001000 agent wait until=never = VOLUME slot=0 = EINVAL\n"
-                 "    1.001000 agent journal_write = 0\n"
-                 "    1.001000 guardian wait until=never = DISMISSED\n"
-                 "    1.001000 guardian *ends\n"
-                 "    1.001000 agent dismiss = 0\n"
-                 "    1.001000 agent *ends\n");
+    CHECK_STRING(virtual_trace_text(world), "    0.000000 agent *starts\n"
+                                            "    0.000000 agent list_mounts 1 = 0\n"
+                                            "    0.000000 agent volume_open /data slot=0 2065 = 0\n"
+                                            "    0.000000 agent volumes_arm 1 = 0\n"
+                                            "    0.000000 guardian *starts\n"
+                                            "    0.000000 agent guard = 0\n"
+                                            "    0.000000 agent journal_write 6 = 0\n"
+                                            "    0.000000 agent volume_start slot=0 freeze\n"
+                                            "    0.000000 guardian volumes_arm 1 = 0\n"
+                                            "    0.001000 agent *frozen 8:17\n"
+                                            "    0.001000 agent *volume-ends slot=0 freeze = 0\n"
+                                            "    0.001000 agent wait until=never = VOLUME slot=0 = 0\n"
+                                            "    0.500000 world *thawed 8:17\n"
+                                            "    1.001000 agent wait until=1.001000 = TIMEOUT\n"
+                                            "    1.001000 agent volume_start slot=0 thaw\n"
+                                            "    1.001000 agent *volume-ends slot=0 thaw = EINVAL\n"
+                                            "    1.001000 agent wait until=never = VOLUME slot=0 = EINVAL\n"
+                                            "    1.001000 agent journal_write = 0\n"
+                                            "    1.001000 guardian wait until=never = DISMISSED\n"
+                                            "    1.001000 guardian *ends\n"
+                                            "    1.001000 agent dismiss = 0\n"
+                                            "    1.001000 agent *ends\n");
     virtual_free(world);
 }
 
@@ -107,7 +106,8 @@ QZ_TEST(a_killed_agent_never_goes_on) // and its guardian hears of it at that ve
     virtual_kill_at(world, VIRTUAL_AGENT, SECOND / 2);
     CHECK_INT(virtual_run(world, inside_hold_a_second, &finished), VIRTUAL_OVER);
     CU_ASSERT_FALSE(finished);
-    CHECK_CONTAINS(virtual_trace_text(world), "0.500000 agent *killed\n    0.500000 guardian wait until=never = PEER_LOST");
+    CHECK_CONTAINS(virtual_trace_text(world),
+                   "0.500000 agent *killed\n    0.500000 guardian wait until=never = PEER_LOST");
     CU_ASSERT_FALSE(virtual_is_frozen(world, DATA));
     CHECK_INT(virtual_longest_frozen_us(world, DATA), SECOND / 2 - MS + 100);
     virtual_free(world);

@@ -171,11 +171,10 @@ QZ_TEST(a_frozen_volume_holds_up_what_lies_on_it) // its freeze and its thaw ret
     struct virtual_world *world = virtual_new();
     dev_t below[] = {LOWER};
     virtual_add_ext4(world, "/lower", LOWER);
-    virtual_add_mount(world, &(struct qz_mount){.dev = DATA,
-                                                .mount_point = (char[]){"/data"},
-                                                .block_backed = true,
-                                                .below = below,
-                                                .below_count = 1});
+    virtual_add_mount(
+        world,
+        &(struct qz_mount){
+            .dev = DATA, .mount_point = (char[]){"/data"}, .block_backed = true, .below = below, .below_count = 1});
     CHECK_INT(virtual_run(world, freeze_from_below, NULL), VIRTUAL_OVER);
     CHECK_INT(virtual_frozen_count(world), 0);
     virtual_free(world);
@@ -200,13 +199,14 @@ static void freeze_and_thaw_with_errors(struct qz_os *os, void *argument)
 QZ_TEST(volume_operations_take_time_and_fail_as_told) // the first ones, where a number is given
 {
     struct virtual_world *world = inside_world_with_data();
-    virtual_set_volume(world, DATA, &(struct virtual_volume){.sync_error = EIO,
-                                                             .freeze_us = 30 * MS,
-                                                             .freeze_error = EOPNOTSUPP,
-                                                             .freeze_errors = 1,
-                                                             .thaw_us = 40 * MS,
-                                                             .thaw_error = EROFS,
-                                                             .thaw_errors = 2});
+    virtual_set_volume(world, DATA,
+                       &(struct virtual_volume){.sync_error = EIO,
+                                                .freeze_us = 30 * MS,
+                                                .freeze_error = EOPNOTSUPP,
+                                                .freeze_errors = 1,
+                                                .thaw_us = 40 * MS,
+                                                .thaw_error = EROFS,
+                                                .thaw_errors = 2});
     CHECK_INT(virtual_run(world, freeze_and_thaw_with_errors, NULL), VIRTUAL_OVER);
     virtual_free(world);
 }
