@@ -137,8 +137,7 @@ QZ_TEST(a_tree_is_ended_in_any_case) // what ignores SIGTERM lives on until SIGK
     CU_ASSERT_TRUE(await_tree_end(os, 0));
 }
 
-QZ_TEST(
-    who_moved_away_belongs_to_the_tree) // a child's end is told though a grandchild lives; a signal reaches that, too
+QZ_TEST(who_moved_away_belongs_to_the_tree) // a child's end is told though a grandchild lives; a signal reaches that, too
 {
     struct qz_os *os = contract->os;
     struct qz_tail tails[2] = {0};

@@ -193,8 +193,7 @@ static int hear_it_out(struct qz_os *os, void *argument, const struct qz_process
     return all_is_well(halves);
 }
 
-QZ_TEST_APART(
-    who_goes_on_in_the_background_is_heard_once) // release: a message, then no more; a second one finds nobody
+QZ_TEST_APART(who_goes_on_in_the_background_is_heard_once) // release: a message, then no more; a second one finds nobody
 {
     struct qz_os *os = contract->os;
     struct halves *halves = os->ops->share(os, sizeof *halves);
@@ -217,8 +216,7 @@ static int hear_it_end(struct qz_os *os, void *argument, const struct qz_process
     return all_is_well(halves);
 }
 
-QZ_TEST_APART(
-    who_ends_in_the_background_is_missed) // PEER_LOST for the process that was started, also without a release
+QZ_TEST_APART(who_ends_in_the_background_is_missed) // PEER_LOST for the process that was started, also without a release
 {
     struct qz_os *os = contract->os;
     struct halves *halves = os->ops->share(os, sizeof *halves);

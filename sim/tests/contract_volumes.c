@@ -99,8 +99,7 @@ QZ_TEST_WITH_VOLUME(somebody_elses_thaw_is_seen) // EINVAL
     os->ops->volumes_close(os);
 }
 
-QZ_TEST_WITH_VOLUME(
-    a_covered_mount_is_not_opened) // ESTALE by its mount point; recovery finds the superblock underneath
+QZ_TEST_WITH_VOLUME(a_covered_mount_is_not_opened) // ESTALE by its mount point; recovery finds the superblock underneath
 {
     struct qz_os *os = contract->os;
     struct qz_mount_table table;
