@@ -165,6 +165,28 @@ bool stage_play(const struct sandbox *given, stage_act act, struct stage_notes *
 
 /* ---- Inside ----------------------------------------------------------------------------------------------------- */
 
+struct stage_notes stage_seen;
+
+bool stage_volumes(const struct scenario_volume *volumes, size_t count, stage_act act)
+{
+    const struct scenario scenario = {.volumes = volumes, .volume_count = count};
+    if (!stage_scenario(&scenario, act))
+        return false;
+    CU_ASSERT_TRUE(stage_seen.closed);
+    return true;
+}
+
+bool stage_scenario(const struct scenario *scenario, stage_act act)
+{
+    const struct sandbox given = {.scenario = scenario};
+    stage_seen = (struct stage_notes){0};
+    if (!stage_play(&given, act, &stage_seen))
+        return false;
+    CHECK_STRING(stage_seen.why, "");
+    CU_ASSERT_TRUE(stage_seen.opened);
+    return true;
+}
+
 int stage_shell(struct sandbox *sandbox, struct stage_notes *notes, const char *command)
 {
     static char path[] = "PATH=" SANDBOX_PROGRAMS ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

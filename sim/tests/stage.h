@@ -11,6 +11,14 @@
 #include "parts.h"
 #include "sandbox.h"
 
+#define MIB INT64_C(1048576)
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* Volumes as large as they need be. */
+#define EXT4(at) {.mount = at, .type = "ext4", .size = 16 * MIB}
+#define XFS(at) {.mount = at, .type = "xfs", .size = 300 * MIB}
+#define BTRFS(at) {.mount = at, .type = "btrfs", .size = 128 * MIB}
+
 /* What a player hands to the test: shared memory. */
 struct stage_notes {
     bool opened;
@@ -47,6 +55,12 @@ pid_t stage_start(const struct stage *stage, const char *name, const struct sand
 bool stage_wait(pid_t player);
 /* A whole play with the stage's own notes, and a stage of its own. False: the rule was skipped. */
 bool stage_play(const struct sandbox *given, stage_act act, struct stage_notes *notes);
+
+/* What a play of these came to. */
+extern struct stage_notes stage_seen;
+/* Plays with these volumes and nothing else, or with this scenario, and checks that it could be. False: skipped. */
+bool stage_volumes(const struct scenario_volume *volumes, size_t count, stage_act act);
+bool stage_scenario(const struct scenario *scenario, stage_act act);
 
 /* In the player: runs a shell command inside, without a gate; its output, both streams, at the end of notes->text.
  * Returns its status as waitpid has it. */

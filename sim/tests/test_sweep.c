@@ -21,8 +21,6 @@
 #include "stage.h"
 #include "sweep.h"
 
-#define MIB INT64_C(1048576)
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 #define MOMENTS 20
 
 /* ---- A harness that can be killed ------------------------------------------------------------------------------------ */
