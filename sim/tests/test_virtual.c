@@ -1,4 +1,4 @@
-/* The virtual world itself: time, faults, and who dies when, as virtual.h says. What it owes core is in contract.c. */
+/* The virtual world itself: time, faults, and who dies when, as virtual.h says. What it owes core is in contract.h. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
