@@ -24,8 +24,9 @@
 
 #define BACKGROUND "quiesce-agent" /* what an agent that has detached calls itself */
 #define TREE_DEPTH 16
-#define PF_EXITING 0x4U     /* of the flags in /proc/PID/stat (linux/sched.h) */
-#define ENDING_WAIT_MS 1000 /* who is about to end waits for nobody, but for a busy machine */
+#define PF_EXITING 0x4U        /* of the flags in /proc/PID/stat (linux/sched.h) */
+#define ENDING_WAIT_MS 1000    /* who is about to end waits for nobody, but for a busy machine */
+#define EXECUTING_WAIT_MS 1000 /* nor who is between two programs */
 
 /* linux/pidfd.h has them since 6.15 (without the later fields). */
 struct exit_info {
@@ -138,6 +139,53 @@ static int status_of_ended(const struct play_process *process)
         exit_info.mask & PIDFD_INFO_EXIT_MASK)
         status = exit_info.exit_code;
     return status;
+}
+
+/* The state and flags of the process (proc_pid_stat(5)); what has ended is exiting. */
+static unsigned flags_of(pid_t pid, char *state)
+{
+    char *stat = read_of(pid, "stat", NULL);
+    const char *fields = stat ? strrchr(stat, ')') : NULL;
+    unsigned flags = PF_EXITING;
+    *state = 'X';
+    if (fields && sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %u", state, &flags) != 2)
+        flags = PF_EXITING;
+    free(stat);
+    return flags;
+}
+
+/* Is the process about to end, or has it ended? Its descriptors may be closed already, and its pidfd tell nothing. */
+static bool is_ending(pid_t pid)
+{
+    char state;
+    return flags_of(pid, &state) & PF_EXITING;
+}
+
+/* Is the process between two programs, its environment not there yet? Then both its bounds are 0 (proc_pid_stat(5): the
+ * fields 50 and 51); where it is empty, they are equal. */
+static bool is_executing(pid_t pid)
+{
+    char *stat = read_of(pid, "stat", NULL);
+    const char *at = stat ? strrchr(stat, ')') : NULL;
+    for (int field = 2; at && field < 50; field++)
+        at = strchr(at + 1, ' ');
+    unsigned long start = 0, end = 0;
+    bool told = at && sscanf(at, "%lu %lu", &start, &end) == 2;
+    free(stat);
+    return told && (start != end || end == 0) && !is_ending(pid);
+}
+
+/* The environment ("A=1\0B=2\0…"), empty where the process has none; the caller frees. NULL: it is gone. */
+static char *environment_of(pid_t pid, size_t *size)
+{
+    char *environment = read_of(pid, "environ", size);
+    for (int waited_ms = 0; environment && *size == 0 && waited_ms < EXECUTING_WAIT_MS && is_executing(pid);
+         waited_ms++) {
+        usleep(1000);
+        free(environment);
+        environment = read_of(pid, "environ", size);
+    }
+    return environment;
 }
 
 /* ---- Telling ---------------------------------------------------------------------------------------------------- */
@@ -318,7 +366,7 @@ static const struct play_process *script_of(const struct play *play, pid_t pid)
 {
     size_t size = 0;
     char *group = read_of(pid, "cgroup", NULL);
-    char *environment = read_of(pid, "environ", &size);
+    char *environment = environment_of(pid, &size);
     const struct play_process *script = group && environment ? play->processes : NULL;
     while (script && !is_of_script(script, group, environment, size))
         script = script->next;
@@ -419,26 +467,6 @@ void play_process_exits(struct play *play, struct held *held, int status)
         play_find_leftovers(play, process);
     process->end_told = true;
     tell(play, process, TRACE_EXITS, status, held);
-}
-
-/* The state and flags of the process (proc_pid_stat(5)); what has ended is exiting. */
-static unsigned flags_of(pid_t pid, char *state)
-{
-    char *stat = read_of(pid, "stat", NULL);
-    const char *fields = stat ? strrchr(stat, ')') : NULL;
-    unsigned flags = PF_EXITING;
-    *state = 'X';
-    if (fields && sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %u", state, &flags) != 2)
-        flags = PF_EXITING;
-    free(stat);
-    return flags;
-}
-
-/* Is the process about to end, or has it ended? Its descriptors may be closed already, and its pidfd tell nothing. */
-static bool is_ending(pid_t pid)
-{
-    char state;
-    return flags_of(pid, &state) & PF_EXITING;
 }
 
 bool play_process_is_stopped(const struct play_process *process)
