@@ -41,7 +41,7 @@ static void thaw(const struct loop_volumes *volumes, int index)
     close(fd);
 }
 
-void loop_volumes_thaw(const struct loop_volumes *volumes)
+static void thaw_all(const struct loop_volumes *volumes)
 {
     for (int i = 0; i < volumes->count; i++)
         thaw(volumes, i);
@@ -55,7 +55,7 @@ static pid_t start_rescuer(const struct loop_volumes *volumes)
     setsid();
     close_range(3, ~0U, 0);
     sleep(20);
-    loop_volumes_thaw(volumes);
+    thaw_all(volumes);
     _exit(0);
 }
 
@@ -96,19 +96,35 @@ bool loop_volumes_frozen(const struct loop_volumes *volumes, int index)
     return frozen;
 }
 
+void loop_volumes_end_hang(const struct loop_volumes *volumes)
+{
+    thaw(volumes, 0);
+    for (int tries = 0; tries < 400 && !loop_volumes_frozen(volumes, 1); tries++)
+        usleep(5000);
+    CU_ASSERT(loop_volumes_frozen(volumes, 1));
+    thaw(volumes, 1);
+}
+
+/* A loop device lets go of its image a moment after it was unmounted. */
+static bool unmount(const struct loop_volumes *volumes, int index)
+{
+    const char *path = loop_volumes_path(volumes, index);
+    int failed = umount2(path, 0);
+    for (int tries = 0; tries < 500 && failed && errno == EBUSY; tries++) {
+        usleep(20000);
+        failed = umount2(path, 0);
+    }
+    return !failed;
+}
+
 void loop_volumes_remove(struct loop_volumes *volumes)
 {
-    loop_volumes_thaw(volumes);
+    thaw_all(volumes);
     if (volumes->rescuer > 0) {
         kill(volumes->rescuer, SIGKILL);
         waitpid(volumes->rescuer, NULL, 0);
     }
-    while (volumes->count > 0) {
-        volumes->count--;
-        /* A loop device lets go of its image a moment after it was unmounted. */
-        const char *path = loop_volumes_path(volumes, volumes->count);
-        for (int tries = 0; tries < 100 && umount2(path, 0) != 0 && errno == EBUSY; tries++)
-            usleep(20000);
-    }
+    while (volumes->count > 0)
+        CU_ASSERT(unmount(volumes, --volumes->count));
     run("rm -rf --one-file-system %s", volumes->directory);
 }

@@ -22,7 +22,11 @@ bool loop_volumes_make(struct loop_volumes *volumes, int count, bool nested);
 const char *loop_volumes_path(const struct loop_volumes *volumes, int index);
 
 bool loop_volumes_frozen(const struct loop_volumes *volumes, int index);
-void loop_volumes_thaw(const struct loop_volumes *volumes);
+
+/* A freeze of the second one hangs, because the first one is frozen: lets it end, as it must, and thaws both. */
+void loop_volumes_end_hang(const struct loop_volumes *volumes);
+
+/* Thaws, unmounts and removes them all: a rule that leaves one behind has failed. */
 void loop_volumes_remove(struct loop_volumes *volumes);
 
 #endif

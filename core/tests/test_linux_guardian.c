@@ -434,7 +434,7 @@ QZ_TEST(a_guardian_killed_in_a_freeze_that_hangs_is_lost_at_once_and_gone_later)
     CU_ASSERT(!os->ops->process_gone(os, &guardian));
     SEE(other->ops->lock(other) == 0); /* so that what it has frozen can be thawed */
     qz_linux_close(other);
-    loop_volumes_thaw(&volumes);
+    loop_volumes_end_hang(&volumes);
     SEE(os->ops->peer_gone(os));
     CU_ASSERT(os->ops->process_gone(os, &guardian));
     linux_check_close(os);
@@ -456,7 +456,7 @@ QZ_TEST(a_dismissed_guardian_with_a_freeze_that_hangs_is_not_waited_for)
     os->ops->dismiss(os);
     CU_ASSERT(os->ops->now_us(os) - begin_us < 50000);
     SEE(seen->events[QZ_EVENT_DISMISSED] == 1);
-    loop_volumes_thaw(&volumes);
+    loop_volumes_end_hang(&volumes);
     linux_check_close(os);
     loop_volumes_remove(&volumes);
     munmap(seen, sizeof *seen);
