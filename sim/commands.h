@@ -10,7 +10,6 @@ enum {
 };
 
 int command_sweep(int argc, char **argv); /* removes what killed harnesses left */
-int command_actor(int argc, char **argv); /* FILE [ARG…]: plays a script of a scenario, inside a sandbox */
 
 int command_run(int argc, char **argv);
 int command_crash(int argc, char **argv); /* plays those with recorded disks, and measures crash images */

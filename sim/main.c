@@ -1,5 +1,4 @@
 /* main.c: quiesce-sim's commands by name. Each is a function of its folder; only here the program exits. */
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,12 +7,11 @@
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
-    const char *does;                  /* NULL: not for people */
+    const char *does;
 } COMMANDS[] = {
     {"run", command_run, "plays scenarios, and tells what came of them"},
     {"explore", command_explore, "fails every system call of quiesce's in every way, and kills it at each"},
     {"random", command_random, "plays scenarios made by chance in the virtual world"},
-    {"actor", command_actor, NULL},
     {"crash", command_crash, "what snapshots and crashes leave of recorded disks, measured"},
     {"explain", command_explain, "what a scenario sets up, does and expects, in plain words"},
     {"new", command_new, "writes a scenario to start from"},
@@ -26,24 +24,13 @@ static const struct command {
 static void print_help(FILE *out)
 {
     fputs("Usage: quiesce-sim COMMAND [ARG…]\n\nPlays scenarios against quiesce, and says what went wrong.\n\n", out);
-    for (const struct command *command = COMMANDS; command->name; command++) {
-        if (command->does)
-            fprintf(out, "  %-8s %s\n", command->name, command->does);
-    }
+    for (const struct command *command = COMMANDS; command->name; command++)
+        fprintf(out, "  %-8s %s\n", command->name, command->does);
     fputs("\nquiesce-sim COMMAND --help tells more.\n", out);
-}
-
-/* As the interpreter of a scenario's scripts it is called by that name: a shebang leaves no room for a word. */
-static bool is_actor(const char *program)
-{
-    const char *slash = strrchr(program, '/');
-    return strcmp(slash ? slash + 1 : program, "actor") == 0;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 0 && is_actor(argv[0]))
-        return command_actor(argc, argv);
     if (argc < 2) {
         print_help(stderr);
         return EXIT_MISTAKE;

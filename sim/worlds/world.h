@@ -15,7 +15,7 @@
 struct world_settings {
     uint64_t seed;
     const char *quiesce;  /* the production binary (real worlds) */
-    const char *self;     /* the quiesce-sim binary, for the processes it starts of itself */
+    const char *self;     /* the quiesce-sim binary, for the processes it starts of itself; beside it lies quiesce-sim-actor */
     const char *ledger;   /* fixtures/apps/ledger's binary, or NULL */
     const char *cache;    /* folder of template images, shared by parallel runs */
     const char *work;     /* folder for this run's files; made and removed by the world; its name marks what is ours */

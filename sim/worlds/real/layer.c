@@ -13,9 +13,10 @@
 #include <unistd.h>
 
 #include "parts.h"
+#include "sparse.h"
 
 #define UNUSED_AFTER_S 3600
-#define LAYER_VERSION "1" /* of what is written here, to be counted up with a change */
+#define LAYER_VERSION "2" /* of what is written here, to be counted up with a change */
 
 /* What the layer is made of, by where it lies in it. */
 struct source {
@@ -59,7 +60,8 @@ static uint64_t layer_key(const struct world_settings *settings)
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     hash = mix(hash, LAYER_VERSION, strlen(LAYER_VERSION));
     hash = mix_file(hash, settings->quiesce);
-    hash = mix_file(hash, settings->self);
+    PATH_OF(actor, "%s-actor", settings->self);
+    hash = mix_file(hash, actor);
     hash = mix_file(hash, settings->ledger);
     hash = mix_file(hash, "/etc/ld.so.cache");
     return mix_file(hash, "/etc/alternatives");
@@ -130,9 +132,10 @@ static int copy_alternatives(const char *layer)
 /* Fills the empty folder `layer`. */
 static bool fill(const struct world_settings *settings, const char *layer, struct problem *problem)
 {
+    PATH_OF(actor, "%s-actor", settings->self);
     const struct source sources[] = {
         {settings->quiesce, "/sbin/quiesce", 0755},
-        {settings->self, "/libexec/quiesce-sim/actor", 0755},
+        {actor, "/libexec/quiesce-sim/actor", 0755},
         {settings->ledger, "/local/bin/ledger", 0755},
         {access("/etc/ld.so.cache", R_OK) == 0 ? "/etc/ld.so.cache" : NULL, SANDBOX_LAYER_ETC_IN_USR "/ld.so.cache", 0644},
     };

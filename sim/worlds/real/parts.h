@@ -2,20 +2,13 @@
 #ifndef QUIESCE_SIM_PARTS_H
 #define QUIESCE_SIM_PARTS_H
 
+#include "inside.h"
 #include "marks.h"
 #include "sandbox.h"
 
-#define SANDBOX_PRIVATE "/quiesce-sim"            /* the harness's own folder in the scenario's root */
 #define SANDBOX_PROGRAMS SANDBOX_PRIVATE "/bin"   /* commands of the scenario: snapshot */
-#define SANDBOX_COUNTS SANDBOX_PRIVATE "/counts"  /* one file a behaviour, one byte a start */
-#define SANDBOX_RECORD SANDBOX_PRIVATE "/record"  /* what actors did, a line each (actor.h) */
 #define SANDBOX_RCU SANDBOX_PRIVATE "/rcu"        /* lies over /sys/kernel/rcu_expedited, which is the machine's */
 #define SANDBOX_DISKS SANDBOX_PRIVATE "/disks"    /* images of volumes */
-#define SANDBOX_COPIES SANDBOX_PRIVATE "/snapshots"
-#define SANDBOX_COPY_LIST SANDBOX_COPIES "/list"  /* which images the command snapshot copies; absent: none */
-#define SANDBOX_MARKER SANDBOX_COPIES "/marker"   /* when it began (CLOCK_MONOTONIC, microseconds) */
-#define SANDBOX_LEFTOVER "sim-leftover" /* the name that a process gives itself whom its script leaves behind */
-#define SANDBOX_TO_READ "to-read" /* a file of 4 KiB on each volume from which somebody reads */
 /* In the folder that lies over /usr: what links in /etc lead to, and the actor. */
 #define SANDBOX_LAYER_ETC_IN_USR "/libexec/quiesce-sim/etc"
 #define SANDBOX_LAYER_ETC "/usr" SANDBOX_LAYER_ETC_IN_USR
@@ -73,8 +66,6 @@ void namespaces_leave(struct sandbox *sandbox);
 /* Opens the template image of a new filesystem, made once for each type and size. Descriptor, or -1. */
 int program_run(const char *const *argv, char *output, size_t size); /* its output, cut; exit status, 127: not there */
 int template_open(const struct world_settings *settings, const char *type, int64_t size, struct problem *problem);
-/* Copies a file without its holes; `dig`: blocks of zeros become holes, too. 0 or an errno. */
-int sparse_copy(int from, int to, bool dig);
 /* Gives the image a filesystem identity of its own where two of the same could not be mounted (btrfs). 0 or an errno. */
 int image_make_unique(int image, const char *type);
 
@@ -137,7 +128,6 @@ char *read_whole(int file, size_t *size);
 /* ---- snapshots.c ----------------------------------------------------------------------------------------------------- */
 
 bool snapshot_prepare(const struct sandbox *sandbox, struct problem *problem); /* writes that list, if it is to be */
-bool snapshot_copy(void); /* inside: copies the disks that SANDBOX_COPY_LIST names, if there is one */
 
 /* ---- look.c ---------------------------------------------------------------------------------------------------------- */
 

@@ -14,7 +14,6 @@
 #include "world.h"
 
 #define SANDBOX_BINARY "/usr/sbin/quiesce"  /* where scenarios' processes find the production binary */
-#define SANDBOX_ACTOR "/quiesce-sim/actor"  /* the quiesce-sim binary, as the interpreter of behaviours */
 
 /* One volume, mounted. `directory`: held open for as long as the sandbox lives, for thawing. */
 struct sandbox_volume {

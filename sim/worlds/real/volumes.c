@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "parts.h"
+#include "sparse.h"
 
 #define NEARLY_FULL_LEFT (256 * 1024) /* bytes */
 #define GONE_WAIT_MS 3000

@@ -1,4 +1,4 @@
-/* actor.c: `quiesce-sim actor FILE`: carries out what a scenario says of a script's n-th start.
+/* actor.c: quiesce-sim-actor FILE: carries out what a scenario says of a script's n-th start.
  *
  * It runs inside the sandbox, where the kernel starts it as the interpreter of a behaviour (behaviour.h). What it does
  * is in SANDBOX_RECORD, a line each: what, which start, process number of the inside, status, name.
@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "actor.h"
 #include "behaviour.h"
 #include "commands.h"
-#include "parts.h"
+#include "inside.h"
 
 #define US_PER_S 1000000
 
@@ -34,7 +36,7 @@ struct acting {
 
 static _Noreturn void fail(const char *what)
 {
-    fprintf(stderr, "quiesce-sim actor: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "quiesce-sim-actor: %s: %s\n", what, strerror(errno));
     exit(EXIT_BROKEN);
 }
 
@@ -165,7 +167,7 @@ static int act(const struct acting *acting)
         write_to_volume(attempt->writes);
     for (int i = 0; i < attempt->leaves; i++)
         leave_one(acting);
-    if (strcmp(acting->behaviour.name, "snapshot") == 0 && !snapshot_copy())
+    if (strcmp(acting->behaviour.name, "snapshot") == 0 && !actor_copy_disks())
         fail("the snapshot");
     sleep_us(attempt->run_us);
     record(acting, "ends", attempt->signal ? -attempt->signal : attempt->exit);
@@ -174,25 +176,32 @@ static int act(const struct acting *acting)
     return attempt->exit;
 }
 
-int command_actor(int argc, char **argv)
+/* The whole file; NULL: errno. */
+static char *read_file(const char *path)
 {
-    struct acting acting = {0};
-    int file = argc > 1 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-    char *text = file >= 0 ? read_whole(file, NULL) : NULL;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    off_t size = file >= 0 ? lseek(file, 0, SEEK_END) : -1;
+    char *text = size >= 0 ? malloc((size_t)size + 1) : NULL;
+    ssize_t got = text ? pread(file, text, (size_t)size, 0) : -1;
+    if (text)
+        text[got > 0 ? got : 0] = '\0';
     if (file >= 0)
         close(file);
+    return text;
+}
+
+/* Its text and its attempts live as long as the process. */
+int main(int argc, char **argv)
+{
+    struct acting acting = {0};
+    char *text = argc > 1 ? read_file(argv[1]) : NULL;
     if (!text || !behaviour_parse(text, &acting.behaviour)) {
-        fprintf(stderr, "quiesce-sim actor: %s is no behaviour of a scenario\n", argc > 1 ? argv[1] : "(no file)");
-        free(text);
-        behaviour_free(&acting.behaviour);
+        fprintf(stderr, "quiesce-sim-actor: %s is no behaviour of a scenario\n", argc > 1 ? argv[1] : "(no file)");
         return EXIT_MISTAKE;
     }
-    free(text);
     acting.start = count_start(acting.behaviour.name);
     size_t last = acting.behaviour.attempt_count - 1;
     size_t row = (size_t)acting.start - 1;
     acting.attempt = &acting.behaviour.attempts[row < last ? row : last];
-    int status = act(&acting);
-    behaviour_free(&acting.behaviour);
-    return status;
+    return act(&acting);
 }
