@@ -29,6 +29,7 @@
 struct watch {
     char folder[PATH_MAX];
     volatile int64_t ready; /* players that are where they should be */
+    char loop[32];          /* of a player's first volume, where it is asked for */
     struct stage_notes notes[4];
 };
 
@@ -286,6 +287,38 @@ QZ_TEST(a_server_that_is_the_last_one_is_removed)
     size_t found;
     CU_ASSERT_TRUE(sweep_dead(WORK_BASE, NULL, &found));
     CHECK_INT(count_of(watch), 0);
+    munmap(watch, sizeof *watch);
+}
+
+static void freeze_and_lose_the_disk(struct sandbox *sandbox, struct stage_notes *out)
+{
+    struct sandbox_volume *volume = &sandbox->volumes[0];
+    (void)out;
+    snprintf(of_player->loop, sizeof of_player->loop, "%s", volume->loop);
+    sandbox_freeze(volume);
+    kill(volume->fakefs.server, SIGKILL);
+    waitid(P_PIDFD, (id_t)volume->fakefs.process, &(siginfo_t){0}, WEXITED | WNOWAIT);
+    __atomic_add_fetch(&of_player->ready, 1, __ATOMIC_SEQ_CST);
+    pause();
+}
+
+QZ_TEST(what_was_frozen_on_a_disk_that_is_gone_is_thawed_and_removed) // Of such a disk the kernel tells little.
+{
+    if (!can_play())
+        return;
+    static const struct scenario_volume volume = {.mount = "/data", .type = "ext4", .size = 16 * MIB, .recorded = true};
+    static const struct scenario scenario = {.volumes = &volume, .volume_count = 1};
+    const struct sandbox given = {.scenario = &scenario};
+    struct watch *watch = watch_new();
+    pid_t harness = start_harness(watch, &given, 1, freeze_and_lose_the_disk, false);
+    CU_ASSERT_TRUE(wait_ready(watch, 1));
+    CU_ASSERT_TRUE(count_of(watch) > 0);
+    kill_harness(harness);
+    size_t found;
+    CU_ASSERT_TRUE(sweep_dead(WORK_BASE, NULL, &found));
+    CHECK_INT(count_of(watch), 0);
+    PATH_OF(backing_file, "/sys/block/%s/loop/backing_file", watch->loop);
+    CU_ASSERT_TRUE(access(backing_file, F_OK) != 0 && errno == ENOENT);
     munmap(watch, sizeof *watch);
 }
 

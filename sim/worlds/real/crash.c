@@ -32,6 +32,7 @@ struct flush {
 
 /* What happened to a disk. */
 struct history {
+    const char *disk; /* in its fake filesystem */
     struct write *writes;
     size_t write_count;
     struct flush *flushes;
@@ -53,7 +54,7 @@ static void *grown(void *items, size_t count, size_t size)
 static void note_record(const struct fakefs_record *record, void *argument)
 {
     struct history *history = argument;
-    if (strcmp(record->path, FAKE_DISK) != 0 || record->error)
+    if (strcmp(record->path, history->disk) != 0 || record->error)
         return;
     if (strcmp(record->operation, "write") == 0 || strcmp(record->operation, "fallocate") == 0) {
         history->writes = grown(history->writes, history->write_count, sizeof *history->writes);
@@ -94,7 +95,7 @@ static int put_write(const struct looking *looking, int image, const char *path,
 {
     PATH_OF(piece, "%.*s" PIECE_NAME, (int)(strlen(path) - strlen(FAKE_DISK_THEN)), path);
     unlink(piece);
-    int error = fakefs_copy(&looking->volume->fakefs, FAKE_DISK, write->at_us, PIECE_NAME);
+    int error = fakefs_copy(&looking->volume->fakefs, looking->history.disk, write->at_us, PIECE_NAME);
     int file = error ? -1 : open(piece, O_RDONLY | O_CLOEXEC);
     char *bytes = allocate(1, PIECE_MAX);
     for (int64_t done = 0; file >= 0 && done < write->length;) {
@@ -240,7 +241,7 @@ void sandbox_judge_crashes(struct sandbox *sandbox, int64_t start_us, struct out
     for (size_t i = 0; i < sandbox->volume_count; i++) {
         struct looking looking = {.sandbox = sandbox, .volume = &sandbox->volumes[i], .start_us = start_us,
                                   .end_us = start_us + outcome->duration_us,
-                                  .dice = sandbox->settings->seed + i, .outcome = outcome};
+                                  .dice = sandbox->settings->seed + i, .history.disk = fake_disk(&sandbox->volumes[i]), .outcome = outcome};
         int images = images_of(sandbox, looking.volume->given);
         if (images <= 0 || fakefs_records(&looking.volume->fakefs, 0, note_record, &looking.history) != 0)
             continue;

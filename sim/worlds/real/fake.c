@@ -63,12 +63,20 @@ bool fake_add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *vo
     return !error || problem_set(problem, "a subvolume of %s on %s: %s", volume->given->mount, at, strerror(error));
 }
 
+const char *fake_disk(const struct sandbox_volume *volume)
+{
+    return strrchr(volume->image, '/');
+}
+
 bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
 {
+    char mark[MARK_SIZE];
+    sandbox_dotted_mark(sandbox, mark);
     PATH_OF(folder, "%s" SANDBOX_DISKS "/recorded-%zu", sandbox->root, (size_t)(volume - sandbox->volumes));
     const struct fakefs_mount served = {.mount_point = folder, .history = sandbox_looks_back(sandbox, volume->given)};
     if (mkdir(folder, 0700) != 0)
         return problem_set(problem, "%s: %s", folder, strerror(errno));
+    path_format(volume->image, "%s/disk-%s", folder, mark);
     return start(sandbox, volume, &served, problem);
 }
 
@@ -76,7 +84,7 @@ bool fake_slow_down(struct sandbox_volume *volume, struct problem *problem)
 {
     if (!volume->given->recorded || volume->given->disk_write_us == 0)
         return true;
-    const struct fakefs_rule slow = {.operation = "write", .path = FAKE_DISK, .delay_us = volume->given->disk_write_us};
+    const struct fakefs_rule slow = {.operation = "write", .path = fake_disk(volume), .delay_us = volume->given->disk_write_us};
     int error = fakefs_add_rule(&volume->fakefs, &slow);
     return !error || problem_set(problem, "a slow disk for %s: %s", volume->given->mount, strerror(error));
 }
@@ -90,8 +98,7 @@ int fake_lose_disk(struct sandbox_volume *volume)
 
 int fake_open_then(struct sandbox_volume *volume, int64_t at_us, char path[PATH_MAX])
 {
-    size_t folder = strlen(volume->image) - strlen(FAKE_DISK);
-    path_format(path, "%.*s" FAKE_DISK_THEN, (int)folder, volume->image);
+    path_format(path, "%.*s" FAKE_DISK_THEN, (int)(fake_disk(volume) - volume->image), volume->image);
     unlink(path);
-    return fakefs_copy(&volume->fakefs, FAKE_DISK, at_us, FAKE_DISK_THEN) == 0 ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    return fakefs_copy(&volume->fakefs, fake_disk(volume), at_us, FAKE_DISK_THEN) == 0 ? open(path, O_RDWR | O_CLOEXEC) : -1;
 }

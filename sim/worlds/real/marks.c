@@ -149,31 +149,41 @@ bool mark_find_mount(pid_t pid, int loop, char path[PATH_MAX])
 
 /* ---- Loop devices ----------------------------------------------------------------------------------------------- */
 
-/* To open a device of somebody else's would delay its end, so only what looks like ours is. */
-static bool looks_like_ours(const char *name)
+/* What the kernel knows of the file under the loop device, also when nobody serves that any more. */
+static bool read_backing_file(const char *name, char text[PATH_MAX])
 {
     PATH_OF(path, "/sys/block/%s/loop/backing_file", name);
-    char text[PATH_MAX];
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = file >= 0 ? read(file, text, sizeof text - 1) : -1;
+    ssize_t size = file >= 0 ? read(file, text, PATH_MAX - 1) : -1;
     if (file >= 0)
         close(file);
     text[size > 0 ? size : 0] = '\0';
-    return strstr(text, SANDBOX_PRIVATE "/") || strstr(text, "/disk-");
+    return size > 0;
+}
+
+/* To open a device of somebody else's would delay its end, so only what looks like ours is. */
+static bool looks_like_ours(const char *backing_file)
+{
+    return strstr(backing_file, SANDBOX_PRIVATE "/") || strstr(backing_file, "/disk-");
 }
 
 static bool read_loop(const char *name, struct marked_loop *loop)
 {
     struct loop_info64 info = {0};
+    char backing_file[PATH_MAX];
     PATH_OF(path, "/dev/%s", name);
-    if (sscanf(name, "loop%d", &loop->number) != 1 || !looks_like_ours(name))
+    if (sscanf(name, "loop%d", &loop->number) != 1 || !read_backing_file(name, backing_file) ||
+        !looks_like_ours(backing_file))
         return false;
     int device = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     bool told = device >= 0 && ioctl(device, LOOP_GET_STATUS64, &info) == 0;
     if (device >= 0)
         close(device);
-    snprintf(loop->mark, MARK_SIZE, "%.*s", MARK_SIZE - 1, (const char *)info.lo_file_name);
-    return told && strncmp(loop->mark, WORK_PREFIX, strlen(WORK_PREFIX)) == 0;
+    const char *marked = told ? (const char *)info.lo_file_name : strstr(backing_file, "/disk-" WORK_PREFIX);
+    if (marked && !told)
+        marked += strlen("/disk-");
+    snprintf(loop->mark, MARK_SIZE, "%.*s", marked ? (int)strcspn(marked, " \n") : 0, marked ? marked : "");
+    return strncmp(loop->mark, WORK_PREFIX, strlen(WORK_PREFIX)) == 0;
 }
 
 void marks_visit_loops(bool (*each)(const struct marked_loop *, void *), void *argument)

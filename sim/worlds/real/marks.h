@@ -9,7 +9,7 @@
 
 #define MARK_SIZE 64 /* what a loop device keeps of a name */
 
-/* Is `text` the mark, or something of the one who has it? Control groups have dots for slashes. */
+/* Is `text` the mark, or something of the one who has it? Where it is part of a name, it has dots for slashes. */
 bool mark_covers(const char *mark, const char *text);
 /* The mark of the harness (without the scenario) that `text` bears; false: none. */
 bool mark_of_harness(const char *text, char mark[MARK_SIZE]);

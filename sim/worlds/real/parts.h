@@ -74,6 +74,7 @@ int image_make_unique(int image, const char *type);
 int loop_attach(int image, const char *name, const char *nodes, int *number);
 /* The mark of everything of this sandbox. */
 void sandbox_mark(const struct sandbox *sandbox, char mark[MARK_SIZE]);
+void sandbox_dotted_mark(const struct sandbox *sandbox, char mark[MARK_SIZE]); /* with dots for slashes */
 
 /* ---- volumes.c, superblocks.c ----------------------------------------------------------------------------------------------------- */
 
@@ -97,13 +98,17 @@ int volume_mountinfo_dev(const char *path, dev_t *dev);
 
 /* ---- fake.c ---------------------------------------------------------------------------------------------------------- */
 
-#define FAKE_DISK "/disk" /* a recorded disk, in its fake filesystem */
-#define FAKE_DISK_THEN "/disk-then" /* and what it was at some moment */
+#define FAKE_DISK_THEN "/disk-then" /* what a recorded disk was at some moment */
+
+/* Where a recorded disk lies in its fake filesystem. It bears the mark in its name, which is all that can be had of a loop
+ * device once the server of its file is gone. */
+const char *fake_disk(const struct sandbox_volume *volume);
 
 bool fake_mount(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);
 /* A subvolume as far as a fake filesystem can have one: a directory of it, mounted. */
 bool fake_add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *volume, size_t index,
                         struct problem *problem);
+/* Sets volume->image. */
 bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);
 /* From now on everything that is asked of the volume's disk (in the fake world: each change of the volume) fails. 0 or an errno. */
 int fake_lose_disk(struct sandbox_volume *volume);

@@ -52,9 +52,7 @@ static void cgroup_make(struct sandbox *sandbox)
     if (line) {
         const char *own = strstr(line, "::") + 2;
         char name[MARK_SIZE];
-        sandbox_mark(sandbox, name);
-        for (char *slash = strchr(name, '/'); slash; slash = strchr(name, '/'))
-            *slash = '.';
+        sandbox_dotted_mark(sandbox, name);
         path_format(sandbox->cgroup_path, "%s%.*s/%s", mount_point, (int)strcspn(own, "\n"), own, name);
         if (mkdir(sandbox->cgroup_path, 0755) == 0)
             sandbox->cgroup = open(sandbox->cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -67,6 +67,13 @@ void sandbox_mark(const struct sandbox *sandbox, char mark[MARK_SIZE])
     snprintf(mark, MARK_SIZE, "%s", at ? at + 1 : "");
 }
 
+void sandbox_dotted_mark(const struct sandbox *sandbox, char mark[MARK_SIZE])
+{
+    sandbox_mark(sandbox, mark);
+    for (char *slash = strchr(mark, '/'); slash; slash = strchr(slash, '/'))
+        *slash = '.';
+}
+
 /* ---- Opening ---------------------------------------------------------------------------------------------------- */
 
 /* As another quiesce that runs all the time. */

@@ -111,7 +111,7 @@ int64_t sandbox_disk_writes(const struct sandbox_volume *volume)
     int64_t count = 0;
     struct fakefs fakefs = volume->fakefs;
     if (fakefs.server > 0)
-        return fakefs_writes(&fakefs, volume->fake ? NULL : FAKE_DISK, &count) == 0 ? count : -1;
+        return fakefs_writes(&fakefs, volume->fake ? NULL : fake_disk(volume), &count) == 0 ? count : -1;
     PATH_OF(path, "/sys/block/%s/stat", volume->loop);
     FILE *file = volume->loop[0] ? fopen(path, "re") : NULL;
     if (file && fscanf(file, "%*u %*u %*u %*u %lld", &writes) != 1)

@@ -55,11 +55,9 @@ static int make_image(struct sandbox *sandbox, struct sandbox_volume *volume, st
     size_t index = (size_t)(volume - sandbox->volumes);
     if (given->recorded && !fake_make_disk(sandbox, volume, problem))
         return -1;
-    if (given->recorded)
-        path_format(volume->image, "%s" SANDBOX_DISKS "/recorded-%zu" FAKE_DISK, sandbox->root, index);
-    else if (given->on)
+    if (!given->recorded && given->on)
         path_format(volume->image, "%s%s/disk-%zu.img", sandbox->root, given->on, index);
-    else
+    else if (!given->recorded)
         path_format(volume->image, "%s" SANDBOX_DISKS "/%zu", sandbox->root, index);
     int template = template_open(sandbox->settings, given->type, given->size, problem);
     if (template < 0)
