@@ -39,7 +39,7 @@ work_close() {
     local status=$?
     trap '' HUP INT PIPE TERM
     sweep
-    kill "$WATCH"
+    kill "$WATCH" 2>/dev/null || true # a signal to all of us has ended it already
     wait "$WATCH" || true
     ((status <= 128)) || say "${0##*/}: interrupted; nothing is left behind" >&2
     exit "$status"
