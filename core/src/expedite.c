@@ -42,7 +42,7 @@ void qz_expedite_begin(struct qz_freezer *freezer, int64_t now_us)
         return;
     hold->expedite_until_us = now_us + QZ_EXPEDITE_LIMIT_US; /* before it is done: whoever takes over must see to it */
     hold->expedited = raise_it(freezer->os);
-    if (hold->driver != (int)freezer->self)
+    if (!qz_freezer_drives(freezer))
         qz_expedite_restore(freezer->os); /* who has taken over meanwhile has looked already */
 }
 

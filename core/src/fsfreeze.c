@@ -12,9 +12,14 @@ void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hol
     *freezer = (struct qz_freezer){.os = os, .hold = hold, .self = self};
 }
 
-static bool drives(const struct qz_freezer *freezer)
+bool qz_freezer_drives(const struct qz_freezer *freezer)
 {
     return freezer->hold->driver == (int)freezer->self;
+}
+
+static int64_t sooner(int64_t a_us, int64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
 }
 
 /* From one phase to the next, unless the peer has taken over meanwhile. */
@@ -56,7 +61,7 @@ static void flush(struct qz_freezer *freezer, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
     qz_presync_begin(&freezer->presync, now_us);
-    for (int i = 0; i < hold->count && drives(freezer); i++) {
+    for (int i = 0; i < hold->count && qz_freezer_drives(freezer); i++) {
         struct qz_hold_volume *volume = &hold->volumes[i];
         volume->sync_under_way = true;
         volume->sync_rounds++;
@@ -77,7 +82,7 @@ static void freeze_level(struct qz_freezer *freezer, int level)
 {
     struct qz_hold *hold = freezer->hold;
     freezer->level = level;
-    for (int i = 0; i < hold->count && drives(freezer); i++) {
+    for (int i = 0; i < hold->count && qz_freezer_drives(freezer); i++) {
         if (hold->volumes[i].order != level)
             continue;
         /* Before it is begun: whoever takes over must not miss it. */
@@ -131,13 +136,13 @@ static void begin_thawing(struct qz_freezer *freezer, enum qz_hold_cause cause)
 
 void qz_freezer_thaw(struct qz_freezer *freezer, enum qz_hold_cause cause)
 {
-    if (drives(freezer) && freezer->hold->phase < QZ_HOLD_THAWING)
+    if (qz_freezer_drives(freezer) && freezer->hold->phase < QZ_HOLD_THAWING)
         begin_thawing(freezer, cause);
 }
 
 void qz_freezer_take_over(struct qz_freezer *freezer, enum qz_hold_cause cause)
 {
-    if (drives(freezer) || (freezer->hold->phase == QZ_HOLD_OVER && !qz_hold_owes(freezer->hold)))
+    if (qz_freezer_drives(freezer) || (freezer->hold->phase == QZ_HOLD_OVER && !qz_hold_owes(freezer->hold)))
         return;
     freezer->hold->driver = (int)freezer->self;
     freezer->inherited = true;
@@ -146,7 +151,7 @@ void qz_freezer_take_over(struct qz_freezer *freezer, enum qz_hold_cause cause)
 
 static void note_sync(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
 {
-    if (!drives(freezer))
+    if (!qz_freezer_drives(freezer))
         return;
     volume->sync_under_way = false;
     volume->sync_us += event->end_us - event->begin_us;
@@ -165,7 +170,7 @@ static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volum
     if (event->error != 0) {
         volume->error = event->error;
         volume->state = QZ_HOLD_FAILED;
-    } else if (drives(freezer)) {
+    } else if (qz_freezer_drives(freezer)) {
         volume->state = QZ_HOLD_FROZEN;
         if (freezer->hold->phase >= QZ_HOLD_THAWING)
             thaw_volume(freezer, event->slot); /* it came too late to be waited for */
@@ -176,7 +181,7 @@ static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volum
 
 static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
 {
-    if (!drives(freezer) && event->begin_us <= freezer->hold->thaw_begin_us)
+    if (!qz_freezer_drives(freezer) && event->begin_us <= freezer->hold->thaw_begin_us)
         return; /* begun before the peer took over, who sees to it */
     if (volume->thaw_begin_us == 0)
         volume->thaw_begin_us = event->begin_us;
@@ -302,10 +307,26 @@ static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
         hold->phase = QZ_HOLD_OVER;
 }
 
+/* When a peer that drives should have thawed everything; it may be stopped. Once only: two that sleep in turns would go
+ * on taking the hold from each other. */
+static int64_t overdue_us(const struct qz_freezer *freezer)
+{
+    const struct qz_hold *hold = freezer->hold;
+    if (freezer->inherited || hold->phase == QZ_HOLD_OVER || hold->hold_deadline_us == QZ_NEVER)
+        return QZ_NEVER;
+    int64_t limit_us = hold->hold_deadline_us, begin_us = hold->thaw_begin_us;
+    if (begin_us != QZ_NEVER)
+        limit_us = limit_us < begin_us ? begin_us : sooner(limit_us, begin_us + QZ_THAW_WAIT_US);
+    return limit_us + QZ_OVERDUE_US;
+}
+
 void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)
 {
-    if (!drives(freezer))
+    if (!qz_freezer_drives(freezer)) {
+        if (now_us >= overdue_us(freezer))
+            qz_freezer_take_over(freezer, QZ_CAUSE_PEER);
         return;
+    }
     if (now_us >= freezer->hold->expedite_until_us)
         qz_expedite_end(freezer, now_us);
     switch ((enum qz_hold_phase)freezer->hold->phase) {
@@ -326,11 +347,6 @@ void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)
     case QZ_HOLD_OVER:
         break;
     }
-}
-
-static int64_t sooner(int64_t a_us, int64_t b_us)
-{
-    return a_us < b_us ? a_us : b_us;
 }
 
 static int64_t thawing_deadline(const struct qz_freezer *freezer)
@@ -363,8 +379,8 @@ static int64_t phase_deadline(const struct qz_freezer *freezer)
 
 int64_t qz_freezer_deadline(const struct qz_freezer *freezer)
 {
-    if (!drives(freezer))
-        return QZ_NEVER;
+    if (!qz_freezer_drives(freezer))
+        return overdue_us(freezer);
     return sooner(phase_deadline(freezer), freezer->hold->expedite_until_us);
 }
 
@@ -374,5 +390,5 @@ bool qz_freezer_settled(const struct qz_freezer *freezer)
     for (int i = 0; i < hold->count; i++)
         if (is_busy(freezer, i) && hold->volumes[i].under_way[freezer->self] != QZ_VOLUME_SYNC + 1)
             return false;
-    return !drives(freezer) || hold->phase == QZ_HOLD_OVER || hold->phase == QZ_HOLD_IDLE;
+    return !qz_freezer_drives(freezer) || hold->phase == QZ_HOLD_OVER || hold->phase == QZ_HOLD_IDLE;
 }

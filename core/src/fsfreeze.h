@@ -3,9 +3,9 @@
  *     IDLE ─begin→ SYNCING → FREEZING (level by level) → HELD ─thaw→ THAWING (levels in reverse) → OVER
  *
  * A failure, the freeze timeout or the hold limit leads to THAWING from wherever it is. One process drives it: the
- * guardian; the agent, once the guardian is lost or silent; the guardian again, should the agent then be lost. What
- * is known lies in a struct qz_hold in memory shared by both, so that either can go on where the other was ended. Who
- * drives no longer, and wakes up, only thaws what its own late FIFREEZE has frozen.
+ * guardian; the agent, once the guardian is lost or silent; the guardian again, should the agent then be lost or
+ * stopped. What is known lies in a struct qz_hold in memory shared by both, so that either can go on where the other was
+ * ended. Who drives no longer, and wakes up, only thaws what its own late FIFREEZE has frozen.
  *
  * Only what this run froze is thawed, through the descriptors that froze it. A FIFREEZE that hangs keeps nothing else
  * frozen; it is thawed when it returns. Nothing here allocates. */
@@ -25,6 +25,10 @@
 #define QZ_THAW_LEVEL_WAIT_US 50000
 #define QZ_THAW_WAIT_US (10 * QZ_US_PER_S)
 #define QZ_THAW_TRIES 3
+
+/* A peer that took over and has not thawed everything so long after the hold limit, or after its time for thawing, is
+ * stopped: the hold is taken back from it. */
+#define QZ_OVERDUE_US 250000
 
 enum qz_hold_phase { QZ_HOLD_IDLE, QZ_HOLD_SYNCING, QZ_HOLD_FREEZING, QZ_HOLD_HELD, QZ_HOLD_THAWING, QZ_HOLD_OVER };
 
@@ -140,10 +144,13 @@ void qz_freezer_thaw(struct qz_freezer *freezer, enum qz_hold_cause cause);
 /* Takes the hold from a peer that is lost, or that does not react, and starts thawing. */
 void qz_freezer_take_over(struct qz_freezer *freezer, enum qz_hold_cause cause);
 
+bool qz_freezer_drives(const struct qz_freezer *freezer);
+
 /* Takes in a QZ_EVENT_VOLUME. */
 void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event);
 
-/* Does whatever is next at time `now_us`; call after every event and at qz_freezer_deadline. */
+/* Does whatever is next at time `now_us`; call after every event and at qz_freezer_deadline. Takes the hold back, once,
+ * from a peer that drives and does not go on. */
 void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us);
 
 int64_t qz_freezer_deadline(const struct qz_freezer *freezer);

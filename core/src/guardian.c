@@ -196,7 +196,8 @@ bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
             tell(guard, TELL_THAW);
     } else if (event->kind == QZ_EVENT_PEER_LOST) {
         guard->present = false;
-        if (!guard->taken_over && (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold)))
+        bool drives = guard->taken_over && qz_freezer_drives(&guard->own);
+        if (!drives && (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold)))
             take_over(guard, QZ_CAUSE_PEER);
     } else if (event->kind == QZ_EVENT_VOLUME && guard->taken_over) {
         qz_freezer_note(&guard->own, event);
