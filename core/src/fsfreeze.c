@@ -5,7 +5,7 @@
 #include "expedite.h"
 
 #define RETRY_US 5000 /* between looks at a freeze that a lost peer has under way */
-#define LAST_THAW_US QZ_US_PER_S /* what the thaw of a late freeze is given before we give up */
+#define LAST_THAW_US QZ_US_PER_S /* what a thaw that is begun late is given before we give up */
 
 void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, enum qz_driver self)
 {
@@ -100,15 +100,9 @@ static void thaw_volume(struct qz_freezer *freezer, int slot)
         volume->may_freeze = false;
     volume->state = QZ_HOLD_THAWING_NOW; /* before it is begun: who sleeps in between must not write it later */
     start(freezer, slot, QZ_VOLUME_THAW);
-}
-
-/* Thaws what froze too late to be waited for. If it came while we slept, there is still time for its thaw. */
-static void thaw_late(struct qz_freezer *freezer, int slot)
-{
-    thaw_volume(freezer, slot);
     int64_t least_us = freezer->os->ops->now_us(freezer->os) + LAST_THAW_US;
     if (freezer->give_up_us < least_us)
-        freezer->give_up_us = least_us;
+        freezer->give_up_us = least_us; /* what we have slept costs it no time */
 }
 
 /* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well, since nobody knows how
@@ -182,7 +176,7 @@ static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volum
     } else if (qz_freezer_drives(freezer)) {
         volume->state = QZ_HOLD_FROZEN;
         if (freezer->hold->phase >= QZ_HOLD_THAWING)
-            thaw_late(freezer, event->slot);
+            thaw_volume(freezer, event->slot); /* it came too late to be waited for */
     } else if (volume->state != QZ_HOLD_THAWED || volume->thaw_end_us <= event->end_us) {
         thaw_volume(freezer, event->slot); /* the peer, which drives now, has not seen it: it came later */
     }

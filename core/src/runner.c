@@ -28,8 +28,8 @@ struct run {
     const char *run_id;
     struct track *tracks;
     size_t count;
-    int64_t begun_us;
-    int64_t host_deadline_us;
+    int64_t host_timeout_us;
+    int64_t host_deadline_us; /* after it no further attempt is started */
     int signal_number;
     bool interrupted; /* no further attempt is started */
 };
@@ -205,7 +205,8 @@ static void start_attempt(struct run *run, struct track *track)
     struct qz_job *job = track->job;
     struct qz_os *os = run->os;
     int64_t now_us = os->ops->now_us(os);
-    if (now_us >= run->host_deadline_us) {
+    bool first = job->result->attempt_count == 0;
+    if (!first && now_us >= run->host_deadline_us) {
         set_error(job, codes_of(job)->host_timeout,
                   "the plugin host's timeoutInSeconds ran out before the next attempt");
         finish(track, QZ_SCRIPT_FAILED);
@@ -214,10 +215,10 @@ static void start_attempt(struct run *run, struct track *track)
     struct qz_attempt *attempt = &job->result->attempts[job->result->attempt_count++];
     *attempt = (struct qz_attempt){0};
     int64_t timeout_us = job->config->timeout_s * QZ_US_PER_S;
-    /* All first attempts count as begun together: what starting them takes must not tell which limit comes first. */
-    int64_t counted_us = job->result->attempt_count == 1 ? run->begun_us : now_us;
-    track->host_first = run->host_deadline_us < counted_us + timeout_us;
-    track->deadline_us = track->host_first ? run->host_deadline_us : now_us + timeout_us;
+    /* What starting the first attempts takes, should we sleep meanwhile, costs no script its time, nor its start. */
+    int64_t host_deadline_us = first ? now_us + run->host_timeout_us : run->host_deadline_us;
+    track->host_first = host_deadline_us < now_us + timeout_us;
+    track->deadline_us = track->host_first ? host_deadline_us : now_us + timeout_us;
     track->started_us = now_us;
     track->progress_us = now_us + job->config->poll_s * QZ_US_PER_S;
     track->ended = false;
@@ -398,8 +399,8 @@ int qz_runner_run(struct qz_os *os, const char *run_id, struct qz_job *jobs, siz
                   bool interruptible)
 {
     struct track tracks[QZ_PLUGINS_MAX] = {0};
-    struct run run = {.os = os, .run_id = run_id, .tracks = tracks, .count = count, .begun_us = os->ops->now_us(os)};
-    run.host_deadline_us = run.begun_us + host_timeout_us;
+    struct run run = {.os = os, .run_id = run_id, .tracks = tracks, .count = count, .host_timeout_us = host_timeout_us,
+                      .host_deadline_us = os->ops->now_us(os) + host_timeout_us};
     for (size_t i = 0; i < count; i++)
         tracks[i].job = &jobs[i];
     for (;;) {

@@ -58,9 +58,10 @@ static void run_posts(struct qz_session *session, struct qz_hold *hold)
     qz_error_list_free(&result->errors);
 }
 
-/* A volume that could not be thawed is all that is still owed. */
+/* A volume that could not be thawed is all that is still owed; also one of a hold that the agent had given up. */
 static void settle_journal(struct qz_session *session, const struct qz_hold *hold)
 {
+    hold = hold ? hold : session->last_hold;
     if (hold && qz_hold_owes(hold)) {
         qz_hold_collect(hold, session->result->volumes);
         qz_session_journal(session, false);
