@@ -92,6 +92,14 @@ static void freeze_level(struct qz_freezer *freezer, int level)
     }
 }
 
+/* Gives up in so long at the soonest. */
+static void wait_at_least(struct qz_freezer *freezer, int64_t least_us)
+{
+    int64_t until_us = freezer->os->ops->now_us(freezer->os) + least_us;
+    if (freezer->give_up_us < until_us)
+        freezer->give_up_us = until_us;
+}
+
 static void thaw_volume(struct qz_freezer *freezer, int slot)
 {
     struct qz_hold_volume *volume = &freezer->hold->volumes[slot];
@@ -100,9 +108,7 @@ static void thaw_volume(struct qz_freezer *freezer, int slot)
         volume->may_freeze = false;
     volume->state = QZ_HOLD_THAWING_NOW; /* before it is begun: who sleeps in between must not write it later */
     start(freezer, slot, QZ_VOLUME_THAW);
-    int64_t least_us = freezer->os->ops->now_us(freezer->os) + LAST_THAW_US;
-    if (freezer->give_up_us < least_us)
-        freezer->give_up_us = least_us; /* what we have slept costs it no time */
+    wait_at_least(freezer, LAST_THAW_US); /* what we have slept costs it no time */
 }
 
 /* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well, since nobody knows how
@@ -175,8 +181,10 @@ static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volum
         volume->state = QZ_HOLD_FAILED;
     } else if (qz_freezer_drives(freezer)) {
         volume->state = QZ_HOLD_FROZEN;
-        if (freezer->hold->phase >= QZ_HOLD_THAWING)
-            thaw_volume(freezer, event->slot); /* it came too late to be waited for */
+        if (freezer->hold->phase >= QZ_HOLD_THAWING) { /* it came late; its thaw has the time of any other */
+            thaw_volume(freezer, event->slot);
+            wait_at_least(freezer, QZ_THAW_WAIT_US);
+        }
     } else if (volume->state != QZ_HOLD_THAWED || volume->thaw_end_us <= event->end_us) {
         thaw_volume(freezer, event->slot); /* the peer, which drives now, has not seen it: it came later */
     }
