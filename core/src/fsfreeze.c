@@ -153,6 +153,7 @@ void qz_freezer_take_over(struct qz_freezer *freezer, enum qz_hold_cause cause)
 {
     if (qz_freezer_drives(freezer) || (freezer->hold->phase == QZ_HOLD_OVER && !qz_hold_owes(freezer->hold)))
         return;
+    freezer->hold->thaw_begin_us = freezer->os->ops->now_us(freezer->os); /* what the peer has to know of a driver */
     freezer->hold->driver = (int)freezer->self;
     freezer->inherited = true;
     begin_thawing(freezer, cause);
@@ -323,12 +324,9 @@ static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
 static int64_t overdue_us(const struct qz_freezer *freezer)
 {
     const struct qz_hold *hold = freezer->hold;
-    if (freezer->inherited || hold->phase == QZ_HOLD_OVER || hold->hold_deadline_us == QZ_NEVER)
+    if (freezer->inherited || hold->phase == QZ_HOLD_OVER)
         return QZ_NEVER;
-    int64_t limit_us = hold->hold_deadline_us, begin_us = hold->thaw_begin_us;
-    if (begin_us != QZ_NEVER)
-        limit_us = limit_us < begin_us ? begin_us : sooner(limit_us, begin_us + QZ_THAW_WAIT_US);
-    return limit_us + QZ_OVERDUE_US;
+    return sooner(hold->hold_deadline_us, hold->thaw_begin_us + QZ_THAW_WAIT_US) + QZ_OVERDUE_US;
 }
 
 void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)

@@ -153,6 +153,7 @@ int qz_guard_start(struct qz_guard *guard)
 {
     struct qz_os *os = guard->os;
     guard->taken_over = guard->thaw_told = false;
+    guard->own = (struct qz_freezer){0};
     guard->answer_us = QZ_NEVER;
     int failed = os->ops->guard(os, guardian_main, guard);
     if (failed)
@@ -178,6 +179,16 @@ static void tell(struct qz_guard *guard, enum tell what)
     guard->thaw_told = guard->thaw_told || what == TELL_THAW;
 }
 
+/* The guardian may take the hold back. Then it is watched as before. */
+static void see_who_drives(struct qz_guard *guard)
+{
+    if (!guard->taken_over || qz_freezer_drives(&guard->own))
+        return;
+    guard->taken_over = false;
+    guard->heard_us = guard->os->ops->now_us(guard->os);
+    guard->answer_us = QZ_NEVER;
+}
+
 static bool held(const struct qz_guard *guard)
 {
     return guard->hold->phase == QZ_HOLD_HELD;
@@ -186,6 +197,7 @@ static bool held(const struct qz_guard *guard)
 bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
 {
     struct qz_hold *hold = guard->hold;
+    see_who_drives(guard);
     guard->quiet = event->kind == QZ_EVENT_TIMEOUT;
     if (event->kind == QZ_EVENT_MESSAGE) {
         guard->heard_us = guard->os->ops->now_us(guard->os);
@@ -196,10 +208,9 @@ bool qz_guard_note(struct qz_guard *guard, const struct qz_event *event)
             tell(guard, TELL_THAW);
     } else if (event->kind == QZ_EVENT_PEER_LOST) {
         guard->present = false;
-        bool drives = guard->taken_over && qz_freezer_drives(&guard->own);
-        if (!drives && (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold)))
+        if (!guard->taken_over && (hold->phase != QZ_HOLD_OVER || qz_hold_owes(hold)))
             take_over(guard, QZ_CAUSE_PEER);
-    } else if (event->kind == QZ_EVENT_VOLUME && guard->taken_over) {
+    } else if (event->kind == QZ_EVENT_VOLUME && guard->own.hold) {
         qz_freezer_note(&guard->own, event);
     }
     if (guard->taken_over)
@@ -252,6 +263,7 @@ static enum qz_hold_cause silence_cause(const struct qz_guard *guard)
 
 bool qz_guard_look(struct qz_guard *guard)
 {
+    see_who_drives(guard);
     int64_t now_us = guard->os->ops->now_us(guard->os);
     if (guard->taken_over)
         qz_freezer_advance(&guard->own, now_us);

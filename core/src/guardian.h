@@ -27,13 +27,13 @@ struct qz_guard {
     struct qz_hold *hold;
     qz_inherit inherit;
     void *argument;
-    struct qz_freezer own; /* used only when the agent has to thaw by itself */
+    struct qz_freezer own; /* used only when the agent has to thaw by itself; else zeroed */
     int64_t heard_us;      /* when the guardian was last heard */
     int64_t answer_us;     /* by when it must answer; QZ_NEVER: it owes no answer */
     bool quiet;            /* nothing had happened when we looked last */
     bool thaw_told;
     bool present;          /* a guardian was started, and has not been seen to be lost */
-    bool taken_over;
+    bool taken_over;       /* by us */
     int signal_number; /* a signal that came while we waited; 0: none */
 };
 

@@ -59,24 +59,27 @@ static void read_hold(struct digest *digest, int64_t hold_us)
 bool digest_is_abandoned(const struct digest *digest, size_t place)
 {
     const struct virtual_entry *frozen = &digest->trace[place];
-    size_t closed = digest->count, killed = digest->count;
+    size_t closed = digest->count, killed = digest->count, silent = digest->count;
     bool slept = false;
     for (size_t i = 0; i < digest->count; i++) {
         const struct virtual_entry *entry = &digest->trace[i];
         bool closes = entry->what == VIRTUAL_OP_VOLUMES_CLOSE && entry->role == VIRTUAL_AGENT;
         if (closes && closed == digest->count)
             closed = i;
-        if (entry->what == VIRTUAL_DID_KILLED && entry->role == frozen->role && entry->ordinal == frozen->ordinal)
+        bool freezer = entry->role == frozen->role && entry->ordinal == frozen->ordinal;
+        if (entry->what == VIRTUAL_DID_KILLED && freezer)
             killed = i;
         bool stops = entry->what == VIRTUAL_DID_STOPPED || entry->what == VIRTUAL_DID_DELAYED;
         slept = slept || (stops && entry->role == VIRTUAL_AGENT && i > killed);
+        if (freezer && (stops || entry->what == VIRTUAL_DID_KILLED) && silent == digest->count)
+            silent = i; /* since then it is waited for */
         bool seen = entry->what == VIRTUAL_OP_WAIT && entry->role == VIRTUAL_AGENT &&
                     entry->result == QZ_EVENT_PEER_LOST && i > killed;
         if (seen && i < closed)
             closed = digest->count + 1; /* it waits */
     }
     if (closed > digest->count)
-        return slept || frozen->at_us >= digest->trace[killed].at_us + WAITED_US;
+        return slept || frozen->at_us >= digest->trace[silent].at_us + WAITED_US;
     return killed < digest->count && closed < digest->count && (place > killed || closed < place);
 }
 
