@@ -259,28 +259,28 @@ QZ_TEST(a_killed_player_is_swept_while_its_harness_lives)
 
 /* ---- A server that serves nobody any more ----------------------------------------------------------------------------- */
 
-static void stop_servers(struct sandbox *sandbox, struct stage_notes *out)
+static void dirty_and_stop_servers(struct sandbox *sandbox, struct stage_notes *out)
 {
+    (void)out;
     for (size_t i = 0; i < sandbox->volume_count; i++) {
+        PATH_OF(path, "%s/dirty", sandbox->volumes[i].path);
+        int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (file < 0 || write(file, path, sizeof path) != (ssize_t)sizeof path || close(file) != 0)
+            return;
         if (sandbox->volumes[i].fakefs.server > 0)
             kill(sandbox->volumes[i].fakefs.server, SIGSTOP);
     }
-    (void)out;
     __atomic_add_fetch(&of_player->ready, 1, __ATOMIC_SEQ_CST);
     pause();
 }
 
-/* As the last one in its namespace it unmounts what it serves, while it ends, and would wait for itself. */
-QZ_TEST(a_server_that_is_the_last_one_is_removed)
+/* As the last one in its namespace a server unmounts what it serves, while it ends, and would wait for itself. */
+static void leave_servers_last(const struct sandbox *given)
 {
     if (!can_play())
         return;
-    static const struct scenario_volume volumes[] = {{.mount = "/data", .type = "ext4", .size = 16 * MIB},
-                                                     {.mount = "/srv", .type = "ext4", .size = 16 * MIB}};
-    static const struct scenario scenario = {.volumes = volumes, .volume_count = 2};
-    const struct sandbox given = {.scenario = &scenario, .fake = true};
     struct watch *watch = watch_new();
-    pid_t harness = start_harness(watch, &given, 1, stop_servers, false);
+    pid_t harness = start_harness(watch, given, 1, dirty_and_stop_servers, false);
     CU_ASSERT_TRUE(wait_ready(watch, 1));
     kill_harness(harness);
     usleep(300000);
@@ -288,6 +288,24 @@ QZ_TEST(a_server_that_is_the_last_one_is_removed)
     CU_ASSERT_TRUE(sweep_dead(WORK_BASE, NULL, &found));
     CHECK_INT(count_of(watch), 0);
     munmap(watch, sizeof *watch);
+}
+
+QZ_TEST(a_server_that_is_the_last_one_is_removed)
+{
+    static const struct scenario_volume volumes[] = {{.mount = "/data", .type = "ext4", .size = 16 * MIB},
+                                                     {.mount = "/srv", .type = "ext4", .size = 16 * MIB}};
+    static const struct scenario scenario = {.volumes = volumes, .volume_count = 2};
+    leave_servers_last(&(struct sandbox){.scenario = &scenario, .fake = true});
+}
+
+QZ_TEST(a_server_of_disks_that_is_the_last_one_is_removed)
+{
+    static const struct scenario_volume volumes[] = {
+        {.mount = "/data", .type = "ext4", .size = 16 * MIB, .recorded = true},
+        {.mount = "/srv", .type = "btrfs", .size = 128 * MIB, .recorded = true},
+        {.mount = "/xfs", .type = "xfs", .size = 300 * MIB, .recorded = true}};
+    static const struct scenario scenario = {.volumes = volumes, .volume_count = 3};
+    leave_servers_last(&(struct sandbox){.scenario = &scenario});
 }
 
 static void freeze_and_lose_the_disk(struct sandbox *sandbox, struct stage_notes *out)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "parts.h"
@@ -71,13 +72,18 @@ const char *fake_disk(const struct sandbox_volume *volume)
 bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem)
 {
     char mark[MARK_SIZE];
+    struct stat facts;
     sandbox_dotted_mark(sandbox, mark);
     PATH_OF(folder, "%s" SANDBOX_DISKS "/recorded-%zu", sandbox->root, (size_t)(volume - sandbox->volumes));
     const struct fakefs_mount served = {.mount_point = folder, .history = sandbox_looks_back(sandbox, volume->given)};
     if (mkdir(folder, 0700) != 0)
         return problem_set(problem, "%s: %s", folder, strerror(errno));
-    path_format(volume->image, "%s/disk-%s", folder, mark);
-    return start(sandbox, volume, &served, problem);
+    if (!start(sandbox, volume, &served, problem))
+        return false;
+    if (stat(folder, &facts) != 0)
+        return problem_set(problem, "%s: %s", folder, strerror(errno));
+    path_format(volume->image, "%s" MARKED_DISK "%s", folder, minor(facts.st_dev), mark);
+    return true;
 }
 
 bool fake_slow_down(struct sandbox_volume *volume, struct problem *problem)

@@ -149,7 +149,7 @@ bool mark_find_mount(pid_t pid, int loop, char path[PATH_MAX])
 
 /* ---- Loop devices ----------------------------------------------------------------------------------------------- */
 
-/* What the kernel knows of the file under the loop device, also when nobody serves that any more. */
+/* What the file under the loop device is called, also when nobody serves that any more. */
 static bool read_backing_file(const char *name, char text[PATH_MAX])
 {
     PATH_OF(path, "/sys/block/%s/loop/backing_file", name);
@@ -167,23 +167,35 @@ static bool looks_like_ours(const char *backing_file)
     return strstr(backing_file, SANDBOX_PRIVATE "/") || strstr(backing_file, "/disk-");
 }
 
-static bool read_loop(const char *name, struct marked_loop *loop)
+static bool read_marked_disk(const char *backing_file, struct marked_loop *loop)
+{
+    const char *disk = strstr(backing_file, "/disk-");
+    int end = 0;
+    loop->fakefs = 0;
+    if (!disk || sscanf(disk, MARKED_DISK "%n", &loop->fakefs, &end) != 1 || end == 0)
+        return false;
+    snprintf(loop->mark, MARK_SIZE, "%.*s", (int)strcspn(disk + end, " \n"), disk + end);
+    return true;
+}
+
+static bool ask_device(const char *name, struct marked_loop *loop)
 {
     struct loop_info64 info = {0};
-    char backing_file[PATH_MAX];
     PATH_OF(path, "/dev/%s", name);
-    if (sscanf(name, "loop%d", &loop->number) != 1 || !read_backing_file(name, backing_file) ||
-        !looks_like_ours(backing_file))
-        return false;
     int device = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     bool told = device >= 0 && ioctl(device, LOOP_GET_STATUS64, &info) == 0;
     if (device >= 0)
         close(device);
-    const char *marked = told ? (const char *)info.lo_file_name : strstr(backing_file, "/disk-" WORK_PREFIX);
-    if (marked && !told)
-        marked += strlen("/disk-");
-    snprintf(loop->mark, MARK_SIZE, "%.*s", marked ? (int)strcspn(marked, " \n") : 0, marked ? marked : "");
-    return strncmp(loop->mark, WORK_PREFIX, strlen(WORK_PREFIX)) == 0;
+    snprintf(loop->mark, MARK_SIZE, "%.*s", MARK_SIZE - 1, (const char *)info.lo_file_name);
+    return told;
+}
+
+static bool read_loop(const char *name, struct marked_loop *loop)
+{
+    char backing_file[PATH_MAX];
+    return sscanf(name, "loop%d", &loop->number) == 1 && read_backing_file(name, backing_file) &&
+           looks_like_ours(backing_file) && (read_marked_disk(backing_file, loop) || ask_device(name, loop)) &&
+           strncmp(loop->mark, WORK_PREFIX, strlen(WORK_PREFIX)) == 0;
 }
 
 void marks_visit_loops(bool (*each)(const struct marked_loop *, void *), void *argument)

@@ -26,8 +26,13 @@ struct marked_process {
 /* Calls `each` for every one but our own, whatever its mark; `each` returns false to end it. */
 void marks_visit_processes(bool (*each)(const struct marked_process *process, void *argument), void *argument);
 
+/* A disk that lies in a fake filesystem of its own: which one (the minor of its device), and the mark. Of such a loop
+ * device nothing else is asked: where the server does not answer any more, whoever asks waits for ever. */
+#define MARKED_DISK "/disk-%u-"
+
 struct marked_loop {
     int number;
+    unsigned fakefs; /* of a MARKED_DISK; 0: it is none */
     char mark[MARK_SIZE];
 };
 void marks_visit_loops(bool (*each)(const struct marked_loop *loop, void *argument), void *argument);

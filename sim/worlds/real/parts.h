@@ -100,8 +100,7 @@ int volume_mountinfo_dev(const char *path, dev_t *dev);
 
 #define FAKE_DISK_THEN "/disk-then" /* what a recorded disk was at some moment */
 
-/* Where a recorded disk lies in its fake filesystem. It bears the mark in its name, which is all that can be had of a loop
- * device once the server of its file is gone. */
+/* Where a recorded disk lies in its fake filesystem (MARKED_DISK). */
 const char *fake_disk(const struct sandbox_volume *volume);
 
 bool fake_mount(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);

@@ -41,7 +41,8 @@ static const char *lacks_loop(void)
 
 static const char *lacks_fake(void)
 {
-    return access("/dev/fuse", R_OK | W_OK) == 0 ? lacks_any() : "no /dev/fuse";
+    const char *lacks = lacks_any();
+    return lacks || access("/dev/fuse", R_OK | W_OK) == 0 ? lacks : "no /dev/fuse";
 }
 
 static const char *cannot_in(const struct scenario *scenario, enum scenario_world world)

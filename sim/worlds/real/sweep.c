@@ -143,6 +143,8 @@ static bool end_loop(const struct marked_loop *loop, void *argument)
     /* A fake filesystem's server that is killed as the last one in its mount namespace unmounts what it serves as it ends,
      * before the kernel closes its end of it, and waits for its own answer for ever. */
     mount_abort_device(makedev(LOOP_MAJOR, (unsigned)loop->number));
+    if (loop->fakefs)
+        mount_abort_device(makedev(0, loop->fakefs)); /* nor can a disk that lies in one be waited for */
     start_thawer(sweep, loop);
     if (sweep->round > THAW_EVERY)
         detach(loop);
