@@ -404,8 +404,8 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
         end = run_once(os, options, result);
         if (result->consistency != QZ_NONE || end.last || attempt == attempts)
             break;
-        qz_say(os, "attempt %d of %d gave no usable backup (%s); the next one in %lld s", attempt, attempts,
-               qz_error_name(qz_result_code(result)), (long long)(options->attempt_delay_us / QZ_US_PER_S));
+        qz_say(os, "attempt %d of %d gave no usable backup (%s); the next one in %.6g s", attempt, attempts,
+               qz_error_name(qz_result_code(result)), (double)options->attempt_delay_us / QZ_US_PER_S);
         int signal_number = pause_between(os, options->attempt_delay_us);
         if (signal_number) {
             add_interrupted(result, signal_number);

@@ -81,6 +81,8 @@ static char *choose_events(const struct report_case *it)
     }
     for (size_t i = count > TRACE_LINES ? count - TRACE_LINES : 0; !any && i < count; i++)
         chosen[i] = 1;
+    if (count > 0)
+        chosen[count - 1] |= 1; /* how it ended */
     return chosen;
 }
 
@@ -106,6 +108,33 @@ static void put_trace_around(FILE *out, const struct report_case *it, const stru
     free(chosen);
 }
 
+/* The errors or warnings of a result, a line each. */
+static void put_said(FILE *out, const cJSON *result, const char *key, bool *any)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(result, key)) {
+        const char *code = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "code"));
+        const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "message"));
+        if (!*any)
+            fputs("  the result says\n", out);
+        *any = true;
+        fputs("    ", out);
+        put_visible(out, code ? code : "warning");
+        fputs(": ", out);
+        put_visible(out, message ? message : "");
+        putc('\n', out);
+    }
+}
+
+static void put_results(FILE *out, const struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->step_count; i++) {
+        bool any = false;
+        put_said(out, outcome->steps[i].result, "errors", &any);
+        put_said(out, outcome->steps[i].result, "warnings", &any);
+    }
+}
+
 static void put_output(FILE *out, const char *what, const char *text)
 {
     if (!text || !*text)
@@ -123,6 +152,7 @@ void put_failure(FILE *out, const struct report *report, const struct report_cas
         fprintf(out, "%s\n", paint->off);
     }
     put_trace_around(out, it, paint);
+    put_results(out, &it->outcome);
     if (it->outcome.step_count > 0)
         put_output(out, "standard error of quiesce", it->outcome.steps[it->outcome.step_count - 1].err);
     put_output(out, "standard error of the player", it->noise);

@@ -176,7 +176,7 @@ static bool set_world(struct parser *parser, const struct row *row, const char *
 
 static const struct row ROWS[] = {
     {"world", "WORLD", "only in virtual, fake or loop (repeatable)", set_world, 0},
-    {"filter", "PATTERN", "only names that match: 'runner/*', '*:exit=3' (repeatable)", add_filter, 0},
+    {"filter", "PATTERN", "only names that match: 'retries/*', '*:exit=3' (repeatable)", add_filter, 0},
     {"tags", "TAG,TAG", "only with one of them; !TAG: without it (repeatable: all)", add_tags, 0},
     {"shard", "I/N", "only the I-th of N parts, the same in every run", set_shard, 0},
     {"failed", NULL, "only what failed last time", set_flag, SETS(failed)},
@@ -308,7 +308,7 @@ void options_help(FILE *out)
     }
     fputs("\nExamples:\n"
           "  quiesce-sim run --world virtual\n"
-          "  quiesce-sim run --filter 'runner/retries:*' --html report.html\n"
+          "  quiesce-sim run --filter 'retries/until-success:*' --html report.html\n"
           "  CI=true quiesce-sim run --shard 1/4 --junit junit.xml --tap\n\n"
           "Exit status: 0 all passed, 1 some failed, 2 a scenario or the command line is\n"
           "wrong, or nothing matches, 3 this machine cannot; 128 + signal: interrupted.\n", out);

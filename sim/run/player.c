@@ -30,6 +30,7 @@ static void judge(const struct running *running, struct report_case *it)
 {
     judge_invariants(it->scenario, &it->outcome, &it->findings);
     judge_expectations(it->scenario, &it->outcome, &it->findings);
+    judge_missed(it->scenario, &it->outcome, &it->findings);
     if (!running->options.update)
         golden_judge(it->scenario, &it->outcome, &it->findings);
 }

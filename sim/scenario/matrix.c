@@ -62,7 +62,7 @@ static bool refuse_unknown(struct reader *reader, const cJSON *item, const struc
     const char *name = scenario_copy(reader->memory, reference->name, reference->name_size);
     return scenario_refuse(reader, item, item->string ? item->string : "variable", "${%s}: %s%s", name,
                            reader->matrix.count ? "no variable of the matrix" : "there is no matrix",
-                           scenario_nearest(reader, name, known));
+                           scenario_nearest_or_all(reader, name, known));
 }
 
 static void note_member(struct reader *reader, const char *member)
@@ -110,7 +110,8 @@ static bool refuse_member(struct reader *reader, const cJSON *item, const struct
     }
     return scenario_refuse(reader, item, item->string ? item->string : "variable",
                            "${%s.%s}: no value of %s has a member %s%s",
-                           variable->name, member, variable->name, member, scenario_nearest(reader, member, known));
+                           variable->name, member, variable->name, member,
+                           scenario_nearest_or_all(reader, member, known));
 }
 
 /* The value that a reference stands for; *value NULL: none here. `*known` false: nobody knows the variable, and

@@ -64,6 +64,15 @@ const char *scenario_nearest(struct reader *reader, const char *word, const char
     return nearest ? scenario_format(reader->memory, " (did you mean %s?)", nearest) : "";
 }
 
+const char *scenario_nearest_or_all(struct reader *reader, const char *word, const char *const *known)
+{
+    const char *near = scenario_nearest(reader, word, known);
+    const char *all = "; known are ";
+    for (size_t i = 0; !*near && known[i]; i++)
+        all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", known[i]);
+    return *near || !known[0] ? near : all;
+}
+
 const char *scenario_shown(struct reader *reader, const cJSON *value)
 {
     char *text = cJSON_PrintUnformatted(value);

@@ -360,14 +360,10 @@ static bool check_known(struct reader *reader, const struct key_object *keys, co
         if (i < count)
             continue;
         const char **known = scenario_take(reader->memory, (count + 1) * sizeof *known);
-        const char *all = "; known are ";
-        for (i = 0; i < count; i++) {
+        for (i = 0; i < count; i++)
             known[i] = keys->keys[i].name;
-            all = scenario_format(reader->memory, "%s%s%s", all, i ? ", " : "", known[i]);
-        }
-        const char *near = scenario_nearest(reader, member->string, known);
         return scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s", member->string,
-                                   *near ? near : all);
+                                   scenario_nearest_or_all(reader, member->string, known));
     }
     return true;
 }

@@ -33,6 +33,8 @@ bool scenario_refuse_at(struct reader *reader, struct scenario_place place, cons
     __attribute__((format(printf, 4, 5)));
 /* " (did you mean NEAREST?)", or "". `known` is ended by NULL. */
 const char *scenario_nearest(struct reader *reader, const char *word, const char *const *known);
+/* The same, or where none is near "; known are …". */
+const char *scenario_nearest_or_all(struct reader *reader, const char *word, const char *const *known);
 /* The value as it would be written, cut. */
 const char *scenario_shown(struct reader *reader, const cJSON *value);
 

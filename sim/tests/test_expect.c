@@ -41,6 +41,62 @@ QZ_TEST(the_trace_is_an_ordered_subset) // Patterns match in order, with others 
     story_end(&story);
 }
 
+QZ_TEST(what_must_not_happen_is_told_first) // … also where a line that was expected is not there.
+{
+    static const char *const missing[] = {"pre * 2 starts"};
+    static const char *const never[] = {"thaw *"};
+    struct story story;
+    story_begin(&story);
+    story_good_run(&story);
+    story.step.expect.trace = missing;
+    story.step.expect.never = never;
+    story.step.expect.trace_count = story.step.expect.never_count = 1;
+    judge_expectations(&story.scenario, &story.outcome, &story.findings);
+    CHECK_INT(story.findings.count, 2);
+    CHECK_CONTAINS(story.findings.items[0].what, "what must not happen did");
+    CHECK_CONTAINS(story.findings.items[1].what, "line 1 of the expected trace");
+    story_end(&story);
+}
+
+/* Checks for just one finding with this text, or none. */
+static void missed(struct story *story, const char *part)
+{
+    judge_missed(&story->scenario, &story->outcome, &story->findings);
+    CHECK_INT(story->findings.count, part ? 1 : 0);
+    if (story->findings.count && part)
+        CHECK_CONTAINS(story->findings.items[0].what, part);
+    findings_free(&story->findings);
+}
+
+QZ_TEST(what_was_to_go_wrong_went_wrong) // An action whose line never came, and a fault that never struck, are found.
+{
+    struct story story;
+    story_begin(&story);
+    story_good_run(&story);
+    struct scenario_action action = {.when = "freeze * begins", .nth = 1};
+    story.scenario.actions = &action;
+    story.scenario.action_count = 1;
+    missed(&story, NULL);
+    action.nth = 2;
+    missed(&story, "actions[0] was never done");
+    action = (struct scenario_action){.when = "pre * 9 starts", .nth = 1};
+    missed(&story, "actions[0] was never done");
+    action = (struct scenario_action){.after_us = 5000}; /* at a time */
+    missed(&story, NULL);
+    story.scenario.action_count = 0;
+    story.fault = (struct scenario_fault){.op = SCENARIO_THAW, .volume = "/data", .nth = 1};
+    story.scenario.faults = &story.fault;
+    story.scenario.fault_count = 1;
+    missed(&story, NULL);
+    story.fault.volume = NULL;
+    missed(&story, NULL);
+    story.fault.nth = 7;
+    missed(&story, "faults[0] never struck");
+    story.fault = (struct scenario_fault){.op = SCENARIO_SYNC, .volume = "/other"};
+    missed(&story, "faults[0] never struck");
+    story_end(&story);
+}
+
 QZ_TEST(the_result_is_compared) // Exit status, consistency, errors and any part of the result.
 {
     static const char *const errors[] = {"FreezeLost"};

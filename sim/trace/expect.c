@@ -29,9 +29,19 @@ static size_t find(const struct judging *judging, const char *pattern, size_t fr
     return SIZE_MAX;
 }
 
-static void judge_trace(struct judging *judging, const struct scenario_expect *expect)
+static void judge_never(struct judging *judging, const struct scenario_expect *expect)
 {
     char line[512];
+    for (size_t i = 0; i < expect->never_count; i++) {
+        size_t found = find(judging, expect->never[i], 0);
+        if (found != SIZE_MAX)
+            findings_add(judging->findings, 0, found, "never", trace_line(&judging->outcome->trace.events[found], line, sizeof line),
+                         "what must not happen did: %s", expect->never[i]);
+    }
+}
+
+static void judge_trace(struct judging *judging, const struct scenario_expect *expect)
+{
     size_t from = 0;
     for (size_t i = 0; i < expect->trace_count; i++) {
         size_t found = find(judging, expect->trace[i], from);
@@ -44,12 +54,6 @@ static void judge_trace(struct judging *judging, const struct scenario_expect *e
         }
         from = found + 1;
     }
-    for (size_t i = 0; i < expect->never_count; i++) {
-        size_t found = find(judging, expect->never[i], 0);
-        if (found != SIZE_MAX)
-            findings_add(judging->findings, 0, found, "never", trace_line(&judging->outcome->trace.events[found], line, sizeof line),
-                         "what must not happen did: %s", expect->never[i]);
-    }
 }
 
 static void judge_durations(struct judging *judging, const struct scenario_expect *expect)
@@ -60,7 +64,7 @@ static void judge_durations(struct judging *judging, const struct scenario_expec
         size_t to = from == SIZE_MAX ? SIZE_MAX : find(judging, duration->to, from + 1);
         if (to == SIZE_MAX) {
             findings_add(judging->findings, 0, SIZE_MAX, from == SIZE_MAX ? duration->from : duration->to, "nowhere",
-                         "a duration can't be told");
+                         "the time from \"%s\" to \"%s\" can't be told", duration->from, duration->to);
             continue;
         }
         const struct trace_event *events = judging->outcome->trace.events;
@@ -304,6 +308,7 @@ static void judge_step(struct judging *judging)
     if (expect->exit >= 0 && (step->signal || step->exit != expect->exit))
         findings_add(judging->findings, 0, SIZE_MAX, wanted, seen, "the exit status");
     judge_result(judging, expect, step->result);
+    judge_never(judging, expect);
     judge_trace(judging, expect);
     judge_durations(judging, expect);
     judge_text(judging, "standard output", step->out, expect->out, expect->out_count);
