@@ -172,6 +172,13 @@ static void note_sync(struct qz_freezer *freezer, struct qz_hold_volume *volume,
     volume->state = QZ_HOLD_FAILED;
 }
 
+/* Has the peer, while we slept, thawed what that FIFREEZE of ours froze, or found it thawed? What is frozen by now is
+ * somebody else's. */
+static bool thawed_since(const struct qz_hold_volume *volume, const struct qz_event *freeze)
+{
+    return (volume->state == QZ_HOLD_THAWED || volume->state == QZ_HOLD_LOST) && volume->thaw_end_us > freeze->end_us;
+}
+
 static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
 {
     volume->may_freeze = false;
@@ -180,13 +187,15 @@ static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volum
     if (event->error != 0) {
         volume->error = event->error;
         volume->state = QZ_HOLD_FAILED;
+    } else if (thawed_since(volume, event)) {
+        return;
     } else if (qz_freezer_drives(freezer)) {
         volume->state = QZ_HOLD_FROZEN;
         if (freezer->hold->phase >= QZ_HOLD_THAWING) { /* it came late; its thaw has the time of any other */
             thaw_volume(freezer, event->slot);
             wait_at_least(freezer, QZ_THAW_WAIT_US);
         }
-    } else if (volume->state != QZ_HOLD_THAWED || volume->thaw_end_us <= event->end_us) {
+    } else {
         thaw_volume(freezer, event->slot); /* the peer, which drives now, has not seen it: it came later */
     }
 }
