@@ -172,11 +172,10 @@ static void note_sync(struct qz_freezer *freezer, struct qz_hold_volume *volume,
     volume->state = QZ_HOLD_FAILED;
 }
 
-/* Has the peer, while we slept, thawed what that FIFREEZE of ours froze, or found it thawed? What is frozen by now is
- * somebody else's. */
+/* Has the peer, while we slept, thawed what that FIFREEZE of ours froze? What is frozen by now is somebody else's. */
 static bool thawed_since(const struct qz_hold_volume *volume, const struct qz_event *freeze)
 {
-    return (volume->state == QZ_HOLD_THAWED || volume->state == QZ_HOLD_LOST) && volume->thaw_end_us > freeze->end_us;
+    return volume->state == QZ_HOLD_THAWED && volume->thaw_end_us > freeze->end_us;
 }
 
 static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
