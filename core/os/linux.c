@@ -25,14 +25,19 @@ ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    ssize_t size = read(fd, buffer, capacity - 1);
+    size_t size = 0;
+    ssize_t got;
+    do { /* a read may fall short */
+        got = read(fd, buffer + size, capacity - 1 - size);
+        size += got > 0 ? (size_t)got : 0;
+    } while (got > 0 || (got < 0 && errno == EINTR));
     close(fd);
-    if (size < 0)
+    if (got < 0)
         return -1;
     if (size > 0 && buffer[size - 1] == '\n')
         size--;
     buffer[size] = '\0';
-    return size;
+    return (ssize_t)size;
 }
 
 size_t qz_linux_read_at(int fd, void *buffer, size_t size, off_t at)
