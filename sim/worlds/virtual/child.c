@@ -287,7 +287,7 @@ int os_child_start(struct qz_os *os, const struct qz_child_spec *spec)
         violate(process, "child_start: words, environment or tails are missing");
     struct script *script = script_of(world, spec->path);
     const struct virtual_attempt *attempt = NULL;
-    if (script && script->count > 0) {
+    if (!error && script && script->count > 0) { /* a start that fails here comes to no script */
         attempt = &script->attempts[script->started < script->count ? script->started : script->count - 1];
         script->started++;
     }
