@@ -215,7 +215,7 @@ static void start_attempt(struct run *run, struct track *track)
     struct qz_attempt *attempt = &job->result->attempts[job->result->attempt_count++];
     *attempt = (struct qz_attempt){0};
     int64_t timeout_us = job->config->timeout_s * QZ_US_PER_S;
-    /* What starting the first attempts takes, should we sleep meanwhile, costs no script its time, nor its start. */
+    /* Should we sleep as we start the first attempts, none is left out, and those still to start lose no time. */
     int64_t host_deadline_us = first ? now_us + run->host_timeout_us : run->host_deadline_us;
     track->host_first = host_deadline_us < now_us + timeout_us;
     track->deadline_us = track->host_first ? host_deadline_us : now_us + timeout_us;

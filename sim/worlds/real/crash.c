@@ -241,7 +241,8 @@ void sandbox_judge_crashes(struct sandbox *sandbox, int64_t start_us, struct out
     for (size_t i = 0; i < sandbox->volume_count; i++) {
         struct looking looking = {.sandbox = sandbox, .volume = &sandbox->volumes[i], .start_us = start_us,
                                   .end_us = start_us + outcome->duration_us,
-                                  .dice = sandbox->settings->seed + i, .history.disk = fake_disk(&sandbox->volumes[i]), .outcome = outcome};
+                                  .history.disk = fake_disk(&sandbox->volumes[i]),
+                                  .dice = sandbox->settings->seed + i, .outcome = outcome};
         int images = images_of(sandbox, looking.volume->given);
         if (images <= 0 || fakefs_records(&looking.volume->fakefs, 0, note_record, &looking.history) != 0)
             continue;
