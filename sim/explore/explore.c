@@ -17,6 +17,7 @@
 #define JOBS 12         /* who waits for processors */
 #define WAITING_JOBS 24 /* who waits for time to pass */
 #define REPLAYED_MAX 300
+#define BATCH_MAX 2048 /* so many scenarios at a time: each player is a fork of all that lies in memory */
 #define SHRUNK_MAX 12
 #define PAIRS_AT_ONCE 2000
 #define EXIT_SKIPPED 77 /* as test harnesses have it */
@@ -28,10 +29,19 @@ static const struct world *const WORLDS[] = {&world_fake, &world_loop, NULL};
 /* Attempts that are being played: those of the cases, in the same order. */
 struct batch {
     struct plan *plan;
+    struct scenario_memory *memory; /* of the scenarios; not owned */
     struct attempt **attempts;
     struct report_case *cases;
     size_t count;
 };
+
+static struct batch new_batch(struct plan *plan, struct scenario_memory *memory)
+{
+    return (struct batch){.plan = plan,
+                          .memory = memory,
+                          .attempts = must(calloc(BATCH_MAX, sizeof(struct attempt *))),
+                          .cases = must(calloc(BATCH_MAX, sizeof(struct report_case)))};
+}
 
 /* A running of cases of ours, in the places that there are. */
 static struct running running_with(const struct plan *plan, struct report_case *cases, size_t count, int jobs)
@@ -48,11 +58,7 @@ static struct running running_with(const struct plan *plan, struct report_case *
 static void add_to_batch(struct batch *batch, struct attempt *attempt)
 {
     struct plan *plan = batch->plan;
-    if (batch->count % 1024 == 0) {
-        batch->attempts = must(realloc(batch->attempts, (batch->count + 1024) * sizeof *batch->attempts));
-        batch->cases = must(realloc(batch->cases, (batch->count + 1024) * sizeof *batch->cases));
-    }
-    batch->cases[batch->count] = (struct report_case){.scenario = plan_scenario(plan, attempt),
+    batch->cases[batch->count] = (struct report_case){.scenario = plan_scenario(plan, attempt, batch->memory),
                                                       .world = plan->bases[attempt->base].world};
     batch->attempts[batch->count++] = attempt;
 }
@@ -96,30 +102,48 @@ static void note(struct running *running, size_t index)
     progress_show(plan, false);
 }
 
-/* Plays all that are open, and wait or do not. */
-static void play(struct plan *plan, bool waiting, int jobs, int64_t until_us)
+static bool is_past(int64_t until_us)
 {
-    struct batch batch = {.plan = plan};
-    for (size_t i = 0; i < plan->attempt_count && !plan->interrupted; i++) {
-        struct attempt *attempt = &plan->attempts[i];
-        bool waits = fault_waits(&attempt->fault) ||
-                     (attempt->second != SIZE_MAX && fault_waits(&plan->attempts[attempt->second].fault));
-        if (attempt->state == ATTEMPT_OPEN && waits == waiting)
-            add_to_batch(&batch, attempt);
-    }
-    struct running running = running_with(plan, batch.cases, batch.count, jobs);
-    running.judge = attempt_judge;
-    running.done = note;
-    running.owner = &batch;
-    running.until_us = until_us;
-    if (batch.count > 0)
-        plan->interrupted = jobs_run(&running);
-    free_batch(&batch);
+    return until_us > 0 && now_us() >= until_us;
 }
 
 static bool is_over(const struct plan *plan)
 {
-    return plan->interrupted || (plan->until_us > 0 && now_us() >= plan->until_us);
+    return plan->interrupted || is_past(plan->until_us);
+}
+
+static bool waits(const struct plan *plan, const struct attempt *attempt)
+{
+    return fault_waits(attempt->fault) ||
+           (attempt->second != SIZE_MAX && fault_waits(plan->attempts[attempt->second].fault));
+}
+
+static void play_batch(struct batch *batch, int jobs, int64_t until_us)
+{
+    struct running running = running_with(batch->plan, batch->cases, batch->count, jobs);
+    running.judge = attempt_judge;
+    running.done = note;
+    running.owner = batch;
+    running.until_us = until_us;
+    batch->plan->interrupted = jobs_run(&running);
+}
+
+/* Plays all that are open, and wait or do not. */
+static void play(struct plan *plan, bool waiting, int jobs, int64_t until_us)
+{
+    for (size_t i = 0; i < plan->attempt_count && !plan->interrupted && !is_past(until_us);) {
+        struct scenario_memory *memory = scenario_memory_new();
+        struct batch batch = new_batch(plan, memory);
+        for (; i < plan->attempt_count && batch.count < BATCH_MAX; i++) {
+            struct attempt *attempt = &plan->attempts[i];
+            if (attempt->state == ATTEMPT_OPEN && waits(plan, attempt) == waiting)
+                add_to_batch(&batch, attempt);
+        }
+        if (batch.count > 0)
+            play_batch(&batch, jobs, until_us);
+        free_batch(&batch);
+        scenario_memory_free(memory);
+    }
 }
 
 /* Of a budget, most is for those who take no time to wait. */
@@ -233,7 +257,7 @@ static void tell_violations(struct plan *plan)
 /* A violation that is not seen a second time may be a machine that was busy; it is told, but does not count. */
 static void replay_violations(struct plan *plan)
 {
-    struct batch batch = {.plan = plan};
+    struct batch batch = new_batch(plan, plan->memory);
     for (size_t i = 0; i < plan->attempt_count && batch.count < REPLAYED_MAX; i++) {
         if (plan->attempts[i].state == ATTEMPT_VIOLATED)
             add_to_batch(&batch, &plan->attempts[i]);

@@ -61,7 +61,7 @@ struct fault {
     bool resumes; /* stopped for so long */
 };
 
-/* Calls `each` for everything that may befall the site. False: nobody has thought of this call yet. */
+/* Calls `each` for everything that may befall the site; faults are static. False: nobody has thought of this call yet. */
 bool faults_of(const struct site *site, void (*each)(void *argument, const struct fault *fault), void *argument);
 bool fault_waits(const struct fault *fault); /* it takes seconds, most of them idle */
 
@@ -80,7 +80,7 @@ struct base {
 struct attempt {
     size_t base;
     size_t site;
-    struct fault fault;
+    const struct fault *fault; /* faults_of() */
     size_t second; /* of a pair: the attempt whose fault comes on top; SIZE_MAX */
     unsigned rank; /* how many faults of its site come before it */
     uint32_t draw; /* by the seed: the order among those of the same rank */
@@ -112,8 +112,8 @@ struct plan {
 void plan_base(struct plan *plan, struct base *base, const struct scenario *scenario, const struct world *world);
 void plan_attempts(struct plan *plan);
 void plan_pairs(struct plan *plan, size_t count);
-/* The scenario in which it happens; lies in the plan's memory. */
-struct scenario *plan_scenario(const struct plan *plan, const struct attempt *attempt);
+/* The scenario in which it happens; lies in `memory`, but for what the plan's bases have. */
+struct scenario *plan_scenario(const struct plan *plan, const struct attempt *attempt, struct scenario_memory *memory);
 /* What befalls the site, as a row of a scenario. */
 struct scenario_call plan_call(const struct plan *plan, const struct attempt *attempt);
 /* "fake explore/plain: agent openat /etc/azure #2: EIO". The caller frees. */

@@ -11,6 +11,7 @@
 #include "explore.h"
 
 #define ERRORS_MAX 10
+#define ERRNO_MAX 256 /* beyond what Linux has */
 
 static const struct {
     const char *calls;       /* blanks between them and around */
@@ -126,8 +127,17 @@ static bool is_stream(const struct site *site)
     return false;
 }
 
+static const struct fault *error_fault(int error)
+{
+    static struct fault faults[ERRNO_MAX];
+    faults[error] = (struct fault){.name = strerrorname_np(error), .error = error};
+    return &faults[error];
+}
+
 bool faults_of(const struct site *site, void (*each)(void *argument, const struct fault *fault), void *argument)
 {
+    static const struct fault CUT = {.name = "1 byte", .transfers = 1};
+    static const struct fault LATE = {.name = "late", .late = true};
     static const struct fault SIGNALS[] = {
         {"KILL agent before", 0, 0, SIGKILL, SCENARIO_AGENT, false, false, false},
         {"KILL agent after", 0, 0, SIGKILL, SCENARIO_AGENT, true, false, false},
@@ -140,14 +150,14 @@ bool faults_of(const struct site *site, void (*each)(void *argument, const struc
     };
     const int *errors = errors_of(site->call, site->about);
     for (int i = 0; errors && i < ERRORS_MAX && errors[i]; i++)
-        each(argument, &(struct fault){.name = strerrorname_np(errors[i]), .error = errors[i]});
+        each(argument, error_fault(errors[i]));
     if (is_stream(site))
-        each(argument, &(struct fault){.name = "1 byte", .transfers = 1});
+        each(argument, &CUT);
     for (size_t i = 0; i < sizeof SIGNALS / sizeof SIGNALS[0]; i++) {
         if (site->guarded || SIGNALS[i].target == SCENARIO_AGENT)
             each(argument, &SIGNALS[i]);
     }
-    each(argument, &(struct fault){.name = "late", .late = true});
+    each(argument, &LATE);
     return errors != NULL;
 }
 

@@ -60,7 +60,7 @@ struct scenario_call plan_call(const struct plan *plan, const struct attempt *at
 {
     const struct base *base = &plan->bases[attempt->base];
     const struct site *site = &base->sites.items[attempt->site];
-    const struct fault *fault = &attempt->fault;
+    const struct fault *fault = attempt->fault;
     return (struct scenario_call){.by = site->by, .call = site->call, .about = site->about, .nth = site->nth,
                                   .error = fault->error, .transfers = fault->transfers, .signal = fault->signal,
                                   .target = fault->target, .after = fault->after,
@@ -68,13 +68,13 @@ struct scenario_call plan_call(const struct plan *plan, const struct attempt *at
                                   .resume_us = fault->resumes ? base->late_us : 0};
 }
 
-struct scenario *plan_scenario(const struct plan *plan, const struct attempt *attempt)
+struct scenario *plan_scenario(const struct plan *plan, const struct attempt *attempt, struct scenario_memory *memory)
 {
     static const char *const THAW[] = {"thaw", NULL};
     const struct base *base = &plan->bases[attempt->base];
-    struct scenario *scenario = copy_of(plan->memory, base->scenario, sizeof *base->scenario);
-    struct scenario_step *steps = scenario_take(plan->memory, (scenario->step_count + 1) * sizeof *steps);
-    struct scenario_call *calls = scenario_take(plan->memory, (scenario->call_count + 2) * sizeof *calls);
+    struct scenario *scenario = copy_of(memory, base->scenario, sizeof *base->scenario);
+    struct scenario_step *steps = scenario_take(memory, (scenario->step_count + 1) * sizeof *steps);
+    struct scenario_call *calls = scenario_take(memory, (scenario->call_count + 2) * sizeof *calls);
     if (scenario->call_count > 0)
         memcpy(calls, scenario->calls, scenario->call_count * sizeof *calls);
     calls[scenario->call_count++] = plan_call(plan, attempt);
@@ -221,7 +221,7 @@ static void add_fault(void *argument, const struct fault *fault)
     const struct explore_options *options = &adding->plan->options;
     if (options->fault && fnmatch(options->fault, fault->name, 0) != 0)
         return;
-    *add_attempt(adding->plan) = (struct attempt){.base = adding->base, .site = adding->site, .fault = *fault,
+    *add_attempt(adding->plan) = (struct attempt){.base = adding->base, .site = adding->site, .fault = fault,
                                                   .second = SIZE_MAX, .rank = adding->rank++,
                                                   .draw = draw(adding->seed)};
 }
@@ -296,7 +296,7 @@ char *attempt_name(const struct plan *plan, const struct attempt *attempt)
     const struct base *base = &plan->bases[attempt->base];
     const struct site *site = &base->sites.items[attempt->site];
     char *name = must_format("%s: %s %s(%s) #%d: %s", base->name, explore_callers[site->by], site->call, site->about,
-                             site->nth, attempt->fault.name);
+                             site->nth, attempt->fault->name);
     if (attempt->second == SIZE_MAX)
         return name;
     char *second = attempt_name(plan, &plan->attempts[attempt->second]);

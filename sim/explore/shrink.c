@@ -44,7 +44,7 @@ static bool goes_wrong(struct shrinker *shrinker, const struct scenario *scenari
     running.report.count = 1;
     running.options.jobs = 1;
     running.options.tap = true;
-    if (shrinker->attempt->fault.target == SCENARIO_BOTH)
+    if (shrinker->attempt->fault->target == SCENARIO_BOTH)
         running.judge = attempt_judge; /* what nobody could thaw is no failure */
     shrinker->runs++;
     shrinker->plan->interrupted = jobs_run(&running);
@@ -198,7 +198,7 @@ static bool begin(struct shrinker *shrinker)
 {
     const struct plan *plan = shrinker->plan;
     const struct attempt *attempt = shrinker->attempt;
-    const struct scenario *scenario = plan_scenario(plan, attempt);
+    const struct scenario *scenario = plan_scenario(plan, attempt, plan->memory);
     cJSON *root = shrinker->root = read_tree(shrinker->base->scenario->file);
     if (!root)
         return false;
@@ -266,7 +266,7 @@ static char *write_file(struct shrinker *shrinker)
     const struct site *site = &shrinker->base->sites.items[shrinker->attempt->site];
     const char *folder = shrinker->plan->options.found;
     char *name = must_format("%s-%s-%s-%s-%d", shrinker->base->scenario->name, explore_callers[site->by], site->call,
-                             shrinker->attempt->fault.name, site->nth);
+                             shrinker->attempt->fault->name, site->nth);
     for (char *c = name; *c; c++)
         *c = strchr("/ :=,", *c) ? '-' : *c;
     mkdir(folder, 0755);

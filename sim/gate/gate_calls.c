@@ -82,6 +82,15 @@ const char *gate_call_name(int call)
     return known ? known->name : NULL;
 }
 
+int gate_call_number(const char *name)
+{
+    for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
+        if (strcmp(CALLS[i].name, name) == 0)
+            return CALLS[i].call;
+    }
+    return -1;
+}
+
 bool gate_call_is_loaders(const struct gate_call *call)
 {
     char path[64], line[512];

@@ -12,6 +12,8 @@ size_t gate_free_calls(int *calls);
 
 /* "openat"; NULL: calls.def does not have it. */
 const char *gate_call_name(int call);
+/* The other way; -1: it does not have it. */
+int gate_call_number(const char *name);
 
 /* Is it the dynamic loader that makes the call, and not the program? */
 bool gate_call_is_loaders(const struct gate_call *call);

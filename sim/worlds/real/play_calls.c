@@ -207,11 +207,22 @@ static const struct gated {
     {-1, false, NULL, NULL},
 };
 
+/* Only the calls that go wrong need to be held for it, unless what comes after one of them, whatever it is, matters. */
+static bool needs_every_call(const struct play *play)
+{
+    bool every = play->settings->calls != NULL;
+    for (size_t i = 0; i < play->scenario->call_count; i++)
+        every |= play->scenario->calls[i].after;
+    return every || play->scenario->call_count > GATE_CALLS_MAX - sizeof GATED / sizeof GATED[0];
+}
+
 struct gate_filter play_gated_calls(const struct play *play, int *calls)
 {
-    if (play->sites)
+    if (needs_every_call(play))
         return (struct gate_filter){.calls = calls, .count = gate_free_calls(calls), .all_others = true};
     size_t count = 0;
+    for (size_t i = 0; i < play->scenario->call_count; i++)
+        calls[count++] = gate_call_number(play->scenario->calls[i].call);
     for (const struct gated *gated = GATED; gated->take; gated++) {
         if (gated->call != SYS_ioctl && (play->sandbox.fake || !gated->only_fake))
             calls[count++] = gated->call;
