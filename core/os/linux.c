@@ -23,6 +23,7 @@
 ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    buffer[0] = '\0';
     if (fd < 0)
         return -1;
     size_t size = 0;
@@ -32,8 +33,10 @@ ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity)
         size += got > 0 ? (size_t)got : 0;
     } while (got > 0 || (got < 0 && errno == EINTR));
     close(fd);
-    if (got < 0)
+    if (got < 0) {
+        buffer[0] = '\0'; /* half a text is none */
         return -1;
+    }
     if (size > 0 && buffer[size - 1] == '\n')
         size--;
     buffer[size] = '\0';
