@@ -376,10 +376,12 @@ static bool cgroup_populated(const struct qz_linux *lx, unsigned attempt)
 {
     char path[PATH_MAX], text[256];
     cgroup_path(lx, attempt, "cgroup.events", path);
-    /* Gone with its group; of one that cannot be looked at nobody says that it is. */
-    if (qz_linux_read_text(path, text, sizeof text) < 0)
-        return errno != ENOENT && errno != ENODEV;
-    return strstr(text, "populated 1");
+    if (qz_linux_read_text(path, text, sizeof text) >= 0)
+        return strstr(text, "populated 1");
+    /* Gone with its group; of one that is there and cannot be looked at nobody says that it is empty. */
+    bool gone = errno == ENODEV || errno == ENOENT;
+    cgroup_path(lx, attempt, "", path);
+    return !gone || access(path, F_OK) == 0;
 }
 
 /* ---- The two operations ----------------------------------------------------------------------------------------- */
