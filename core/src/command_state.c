@@ -271,9 +271,11 @@ static int thaw_for(struct qz_os *os, struct qz_journal *journal, bool living)
     if (failed == 0) {
         qz_journal_free(journal);
         int status = qz_command_open_journal(os, "thaw", journal);
-        if (status == 0 && !journal->run_id)
-            status = qz_command_print(os, "nothing is frozen by quiesce any more\n", 0);
-        return status ? status : thaw_volumes(os, journal, true);
+        if (status)
+            return status;
+        if (!journal->run_id)
+            return qz_command_print(os, "nothing is frozen by quiesce any more\n", 0);
+        return thaw_volumes(os, journal, true);
     }
     if (failed == EWOULDBLOCK && living)
         return thaw_volumes(os, journal, false);
