@@ -158,7 +158,8 @@ bool qz_linux_stat(pid_t pid, struct qz_linux_stat *out);
 
 int64_t qz_linux_now_us(struct qz_os *os);
 
-/* Reads a small file into `buffer`, terminated and without its last newline. Returns its size, -1 if there is none. */
+/* Reads a small file into `buffer`, terminated and without its last newline. Returns its size; -1 and errno: it could
+ * not be read, and is empty then. */
 ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity);
 /* Reads `size` bytes from `at` on, or what there is up to the file's end, however few come at a time. Returns how many. */
 size_t qz_linux_read_at(int fd, void *buffer, size_t size, off_t at);
@@ -251,7 +252,7 @@ void qz_linux_trees_close(struct qz_linux *lx);
 int qz_linux_volume_open(struct qz_os *os, int slot, const struct qz_mount *mount);
 int qz_linux_volume_recover(struct qz_os *os, int slot, const char *mount_point, dev_t dev);
 int qz_linux_volumes_arm(struct qz_os *os, int count);
-void qz_linux_volume_start(struct qz_os *os, int slot, enum qz_volume_op op);
+void qz_linux_volume_start(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done);
 void qz_linux_volumes_close(struct qz_os *os);
 
 /* Fills `event` with an operation that has ended and was not delivered yet; false: none. */

@@ -41,9 +41,8 @@ struct worker {
     sem_t start;
     atomic_int state; /* whose the results are: BUSY: the thread's, else ours */
     atomic_int op; /* enum qz_volume_op, or WORKER_END */
-    int error;
-    int64_t begin_us;
-    int64_t end_us;
+    struct qz_volume_done own;
+    struct qz_volume_done *done; /* `own`, or where it was asked for */
     atomic_int *operations; /* where a guardian counts what it has under way, else NULL */
     struct qz_linux_workers *all;
     int slot;
@@ -153,8 +152,9 @@ static int take_descriptors(int volume, int wake)
 
 static void finish(struct worker *worker, int error)
 {
-    worker->error = error;
-    worker->end_us = qz_linux_now_us(NULL);
+    worker->done->error = error;
+    worker->done->end_us = qz_linux_now_us(NULL);
+    atomic_store(&worker->done->ended, true);
     atomic_int *operations = worker->operations;
     atomic_store(&worker->state, WORKER_DONE);
     if (operations)
@@ -179,7 +179,7 @@ static void *work(void *argument)
         int op = worker->op;
         if (op == WORKER_END)
             return NULL;
-        worker->begin_us = qz_linux_now_us(NULL);
+        worker->done->begin_us = qz_linux_now_us(NULL);
         finish(worker, do_operation(op));
     }
 }
@@ -346,11 +346,12 @@ void qz_linux_workers_forget(struct qz_linux *lx)
 
 /* ---- Operations ------------------------------------------------------------------------------------------------- */
 
-void qz_linux_volume_start(struct qz_os *os, int slot, enum qz_volume_op op)
+void qz_linux_volume_start(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done)
 {
     struct qz_linux *lx = qz_linux(os);
     struct worker *worker = &lx->workers->list[slot];
     worker->op = (int)op;
+    worker->done = done ? done : &worker->own;
     worker->operations = lx->role == QZ_LINUX_GUARDIAN ? &lx->peer.pairing->operations : NULL;
     if (worker->operations)
         atomic_fetch_add(worker->operations, 1);
@@ -370,9 +371,9 @@ bool qz_linux_take_volume(struct qz_linux *lx, struct qz_event *event)
         *event = (struct qz_event){.kind = QZ_EVENT_VOLUME,
                                    .slot = slot,
                                    .op = (enum qz_volume_op)(int)worker->op,
-                                   .error = worker->error,
-                                   .begin_us = worker->begin_us,
-                                   .end_us = worker->end_us};
+                                   .error = worker->done->error,
+                                   .begin_us = worker->done->begin_us,
+                                   .end_us = worker->done->end_us};
         atomic_store(&worker->state, WORKER_IDLE);
         return true;
     }

@@ -31,8 +31,10 @@ static bool move(struct qz_hold *hold, enum qz_hold_phase from, enum qz_hold_pha
 
 static void start(struct qz_freezer *freezer, int slot, enum qz_volume_op op)
 {
-    freezer->hold->volumes[slot].under_way[freezer->self] = (signed char)(op + 1);
-    freezer->os->ops->volume_start(freezer->os, slot, op);
+    struct qz_hold_volume *volume = &freezer->hold->volumes[slot];
+    volume->done[freezer->self].ended = false;
+    volume->under_way[freezer->self] = (signed char)(op + 1);
+    freezer->os->ops->volume_start(freezer->os, slot, op, &volume->done[freezer->self]);
 }
 
 static bool is_busy(const struct qz_freezer *freezer, int slot)
@@ -111,8 +113,24 @@ static void thaw_volume(struct qz_freezer *freezer, int slot)
     wait_at_least(freezer, LAST_THAW_US); /* what we have slept costs it no time */
 }
 
-/* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well, since nobody knows how
- * far it came; what this process is freezing is thawed when it comes back. */
+static void note(struct qz_freezer *freezer, const struct qz_event *event);
+
+/* Takes in what has come of the peer's last operation, and the peer has not. */
+static void note_for_peer(struct qz_freezer *freezer, int slot)
+{
+    struct qz_hold_volume *volume = &freezer->hold->volumes[slot];
+    enum qz_driver peer = freezer->self == QZ_DRIVER_AGENT ? QZ_DRIVER_GUARDIAN : QZ_DRIVER_AGENT;
+    const struct qz_volume_done *done = &volume->done[peer];
+    int op = volume->under_way[peer] - 1;
+    if (op < 0 || !done->ended)
+        return;
+    volume->under_way[peer] = 0;
+    note(freezer, &(struct qz_event){.slot = slot, .op = (enum qz_volume_op)op, .error = done->error,
+                                     .begin_us = done->begin_us, .end_us = done->end_us});
+}
+
+/* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well where nobody knows how far it
+ * came; what this process is freezing is thawed when it comes back. */
 static void thaw_level(struct qz_freezer *freezer, int level, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
@@ -120,6 +138,8 @@ static void thaw_level(struct qz_freezer *freezer, int level, int64_t now_us)
     freezer->level_wait_us = now_us + QZ_THAW_LEVEL_WAIT_US;
     for (int i = 0; i < hold->count; i++) {
         struct qz_hold_volume *volume = &hold->volumes[i];
+        if (volume->order == level && freezer->inherited)
+            note_for_peer(freezer, i);
         if (volume->order != level || is_busy(freezer, i))
             continue;
         bool unknown = freezer->inherited &&
@@ -219,10 +239,9 @@ static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume,
         volume->state = QZ_HOLD_LOST;
 }
 
-void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event)
+static void note(struct qz_freezer *freezer, const struct qz_event *event)
 {
     struct qz_hold_volume *volume = &freezer->hold->volumes[event->slot];
-    volume->under_way[freezer->self] = 0;
     switch (event->op) {
     case QZ_VOLUME_SYNC:
         note_sync(freezer, volume, event);
@@ -234,6 +253,12 @@ void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event)
         note_thaw(freezer, volume, event);
         break;
     }
+}
+
+void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event)
+{
+    freezer->hold->volumes[event->slot].under_way[freezer->self] = 0;
+    note(freezer, event);
 }
 
 static void advance_syncing(struct qz_freezer *freezer, int64_t now_us)

@@ -64,7 +64,8 @@ struct qz_hold_volume {
     bool sync_failed;
     bool may_freeze;  /* FIFREEZE was begun, and nobody has seen what came of it */
     int failures;     /* of thawing */
-    signed char under_way[QZ_DRIVERS]; /* 1 + enum qz_volume_op; 0: nothing */
+    _Atomic signed char under_way[QZ_DRIVERS]; /* 1 + enum qz_volume_op; 0: nothing, or it was taken in */
+    struct qz_volume_done done[QZ_DRIVERS];     /* what came of that */
     bool sync_under_way;
     int sync_rounds;
     int64_t sync_us; /* all rounds that have ended */

@@ -414,7 +414,7 @@ static int64_t start_due(struct thawing *thawing, int64_t now_us, int64_t deadli
         if (recovery->next_us <= now_us) {
             recovery->under_way = true;
             recovery->may_freeze = lingering;
-            thawing->os->ops->volume_start(thawing->os, (int)i, QZ_VOLUME_THAW);
+            thawing->os->ops->volume_start(thawing->os, (int)i, QZ_VOLUME_THAW, NULL);
         } else if (recovery->next_us < next_us) {
             next_us = recovery->next_us;
         }

@@ -385,10 +385,10 @@ static void hang(struct qz_os *os, void *argument)
     struct qz_event event;
     if (os->ops->volumes_arm(os, 2) != 0)
         return;
-    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE);
+    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE, NULL);
     if (!linux_check_await(os, QZ_EVENT_VOLUME, SOON_US, &event) || event.error != 0)
         return;
-    os->ops->volume_start(os, 1, QZ_VOLUME_FREEZE);
+    os->ops->volume_start(os, 1, QZ_VOLUME_FREEZE, NULL);
     seen->done = !linux_check_await(os, QZ_EVENT_VOLUME, 200000, &event);
     seen->ready = true;
     watch(os, seen);

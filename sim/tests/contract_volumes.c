@@ -9,7 +9,7 @@
 static int operate(struct qz_os *os, enum qz_volume_op op)
 {
     struct qz_event event;
-    os->ops->volume_start(os, 0, op);
+    os->ops->volume_start(os, 0, op, NULL);
     if (!contract_await(os, QZ_EVENT_VOLUME, &event))
         return -1;
     CHECK_INT(event.slot, 0);
@@ -133,7 +133,7 @@ static void thaw_slot_0(struct qz_os *os, void *argument)
 {
     struct shared *shared = argument;
     shared->error = os->ops->volumes_arm(os, 1);
-    os->ops->volume_start(os, 0, QZ_VOLUME_THAW);
+    os->ops->volume_start(os, 0, QZ_VOLUME_THAW, NULL);
     struct qz_event event;
     shared->seen = contract_await(os, QZ_EVENT_VOLUME, &event) ? event.error : -1;
     os->ops->tell_peer(os, 1);
@@ -153,6 +153,35 @@ QZ_TEST_WITH_VOLUME(a_guardian_thaws_what_the_agent_froze) // it has the open vo
     CHECK_INT(shared->error, 0);
     CHECK_INT(shared->seen, 0);
     CHECK_INT(operate(os, QZ_VOLUME_THAW), EINVAL);
+    os->ops->dismiss(os);
+    os->ops->volumes_close(os);
+}
+
+static void freeze_slot_0(struct qz_os *os, void *argument)
+{
+    struct qz_volume_done *done = argument;
+    struct qz_event event;
+    os->ops->volumes_arm(os, 1);
+    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE, done);
+    contract_await(os, QZ_EVENT_DISMISSED, &event);
+}
+
+QZ_TEST_WITH_VOLUME(what_came_of_it_is_known_to_the_other) // whether or not who began it has taken it in
+{
+    struct qz_os *os = contract->os;
+    struct qz_volume_done *done = os->ops->share(os, sizeof *done);
+    struct qz_event event;
+    if (!open_volume(os, mount_point))
+        return;
+    int64_t begin_us = os->ops->now_us(os);
+    done->error = -1;
+    CHECK_INT(os->ops->guard(os, freeze_slot_0, done), 0);
+    while (!done->ended && os->ops->now_us(os) < begin_us + 5 * QZ_US_PER_S)
+        os->ops->wait(os, os->ops->now_us(os) + 10000, &event);
+    CU_ASSERT_TRUE(done->ended);
+    CHECK_INT(done->error, 0);
+    CU_ASSERT(done->begin_us >= begin_us && done->end_us >= done->begin_us && done->end_us <= os->ops->now_us(os));
+    CHECK_INT(operate(os, QZ_VOLUME_THAW), 0);
     os->ops->dismiss(os);
     os->ops->volumes_close(os);
 }

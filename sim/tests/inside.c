@@ -35,7 +35,7 @@ void inside_open_all(struct qz_os *os)
 
 struct qz_event inside_operate(struct qz_os *os, int slot, enum qz_volume_op op)
 {
-    os->ops->volume_start(os, slot, op);
+    os->ops->volume_start(os, slot, op, NULL);
     return inside_wait_for(os, QZ_EVENT_VOLUME);
 }
 

@@ -304,7 +304,7 @@ static void freeze_volume(struct qz_os *os, int slot, const char *mount_point, d
 {
     CHECK_INT(os->ops->volume_recover(os, slot, mount_point, dev), 0);
     CHECK_INT(os->ops->volumes_arm(os, slot + 1), 0);
-    os->ops->volume_start(os, slot, QZ_VOLUME_FREEZE);
+    os->ops->volume_start(os, slot, QZ_VOLUME_FREEZE, NULL);
     struct qz_event event;
     os->ops->wait(os, QZ_NEVER, &event);
     CHECK_INT(event.error, 0);

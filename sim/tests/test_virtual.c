@@ -331,7 +331,7 @@ static void freeze_for_ever(struct qz_os *os, void *argument)
 {
     (void)argument;
     os->ops->volumes_arm(os, 1);
-    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE);
+    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE, NULL);
     os->ops->tell_peer(os, 1);
     inside_wait_for(os, QZ_EVENT_VOLUME);
 }
@@ -399,7 +399,7 @@ static void break_rules(struct qz_os *os, void *argument)
 {
     (void)argument;
     inside_open_all(os);
-    os->ops->volume_start(os, 5, QZ_VOLUME_SYNC);
+    os->ops->volume_start(os, 5, QZ_VOLUME_SYNC, NULL);
 }
 
 QZ_TEST(broken_rules_are_told) // the first one, in words

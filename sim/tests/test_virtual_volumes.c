@@ -93,7 +93,7 @@ static void freeze_and_tell(struct qz_os *os, void *argument)
 {
     inside_open_all(os);
     os->ops->guard(os, thaw_at_once, argument);
-    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE);
+    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE, NULL);
     os->ops->tell_peer(os, 1);
     CHECK_INT(inside_wait_for(os, QZ_EVENT_VOLUME).error, 0);
     inside_wait_for(os, QZ_EVENT_PEER_LOST);
@@ -115,10 +115,45 @@ static void thaw_meanwhile(struct qz_os *os, void *argument)
 {
     (void)argument;
     inside_open_all(os);
-    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE);
+    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE, NULL);
     os->ops->guard(os, thaw_at_once, argument);
     os->ops->tell_peer(os, 1);
     CHECK_INT(inside_wait_for(os, QZ_EVENT_VOLUME).error, 0);
+}
+
+static void freeze_for_the_other(struct qz_os *os, void *argument)
+{
+    os->ops->volumes_arm(os, 1);
+    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE, argument);
+    inside_wait_for(os, QZ_EVENT_DISMISSED);
+}
+
+static void look_what_came_of_it(struct qz_os *os, void *argument)
+{
+    bool *seen = argument;
+    struct qz_event event;
+    struct qz_volume_done *done = os->ops->share(os, sizeof *done);
+    inside_open_all(os);
+    os->ops->guard(os, freeze_for_the_other, done);
+    os->ops->wait(os, os->ops->now_us(os) + 3 * SECOND, &event);
+    seen[0] = done->ended;
+    os->ops->wait(os, os->ops->now_us(os) + 2 * SECOND, &event);
+    seen[1] = done->ended;
+    CHECK_INT(done->end_us - done->begin_us, 2 * SECOND);
+    os->ops->dismiss(os);
+}
+
+QZ_TEST(who_is_stopped_writes_nothing_down) // its operation goes on, but what came of it is known when it goes on
+{
+    struct virtual_world *world = inside_world_with_data();
+    bool seen[2] = {false};
+    virtual_set_volume(world, DATA, &(struct virtual_volume){.freeze_us = 2 * SECOND});
+    virtual_stop_at(world, VIRTUAL_GUARDIAN, SECOND, 3 * SECOND);
+    CHECK_INT(virtual_run(world, look_what_came_of_it, seen), VIRTUAL_OVER);
+    CU_ASSERT_TRUE(virtual_is_frozen(world, DATA));
+    CU_ASSERT_FALSE(seen[0]);
+    CU_ASSERT_TRUE(seen[1]);
+    virtual_free(world);
 }
 
 QZ_TEST(a_thaw_may_come_before_a_freeze_that_waits) // for its writers: it finds nothing frozen
@@ -149,9 +184,9 @@ static void freeze_from_below(struct qz_os *os, void *argument)
     (void)argument;
     inside_open_all(os);
     CHECK_INT(inside_operate(os, 0, QZ_VOLUME_FREEZE).error, 0);
-    os->ops->volume_start(os, 1, QZ_VOLUME_FREEZE);
+    os->ops->volume_start(os, 1, QZ_VOLUME_FREEZE, NULL);
     CHECK_INT(inside_wait_until(os, SECOND).kind, QZ_EVENT_TIMEOUT);
-    os->ops->volume_start(os, 0, QZ_VOLUME_THAW);
+    os->ops->volume_start(os, 0, QZ_VOLUME_THAW, NULL);
     struct qz_event lower = inside_wait_for(os, QZ_EVENT_VOLUME);
     struct qz_event upper = inside_wait_for(os, QZ_EVENT_VOLUME);
     CHECK_INT(lower.slot, 0);
@@ -159,9 +194,9 @@ static void freeze_from_below(struct qz_os *os, void *argument)
     CHECK_INT(upper.error, 0);
     CHECK_INT(upper.end_us, lower.end_us);
     CHECK_INT(inside_operate(os, 0, QZ_VOLUME_FREEZE).error, 0);
-    os->ops->volume_start(os, 1, QZ_VOLUME_THAW);
+    os->ops->volume_start(os, 1, QZ_VOLUME_THAW, NULL);
     CHECK_INT(inside_wait_until(os, 2 * SECOND).kind, QZ_EVENT_TIMEOUT);
-    os->ops->volume_start(os, 0, QZ_VOLUME_THAW);
+    os->ops->volume_start(os, 0, QZ_VOLUME_THAW, NULL);
     inside_wait_for(os, QZ_EVENT_VOLUME);
     CHECK_INT(inside_wait_for(os, QZ_EVENT_VOLUME).error, 0);
 }

@@ -11,6 +11,7 @@
 #define QUIESCE_OS_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -77,6 +78,15 @@ struct qz_mount_table {
 };
 
 enum qz_volume_op { QZ_VOLUME_SYNC, QZ_VOLUME_FREEZE, QZ_VOLUME_THAW };
+
+/* What came of an operation on a volume. It may lie in memory that agent and guardian share: so the one knows what the
+ * other did last, which was killed before it could say so. */
+struct qz_volume_done {
+    atomic_bool ended; /* written last */
+    int error;
+    int64_t begin_us;
+    int64_t end_us;
+};
 
 /* ---- Children (scripts and the snapshot command) ---------------------------------------------------------------- */
 
@@ -215,8 +225,9 @@ struct qz_os_ops {
     /* Makes ready, for volumes 0…count-1, everything that starting operations needs (threads, memory). A child that is
      * to be released while they are frozen is started before: it shares our memory, of which arming makes copies. */
     int (*volumes_arm)(struct qz_os *os, int count);
-    /* Starts `op` on a volume; it ends in a QZ_EVENT_VOLUME. One at a time a volume. Allocates nothing. */
-    void (*volume_start)(struct qz_os *os, int slot, enum qz_volume_op op);
+    /* Starts `op` on a volume; it ends in a QZ_EVENT_VOLUME. One at a time a volume. Allocates nothing. What came of it is
+     * written to `done` (NULL: nowhere) as soon as it is known, by the thread that did it; it lives until then. */
+    void (*volume_start)(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done);
     void (*volumes_close)(struct qz_os *os); /* gives up all volumes; those with an operation under way later */
 
     /* -- guardian -- */

@@ -121,6 +121,8 @@ struct slot {
     struct superblock *superblock;
     bool busy;
     bool flushed; /* by this process, once at least */
+    struct qz_volume_done *unwritten; /* where its thread, which is stopped, will write … */
+    struct qz_volume_done done;       /* … this */
 };
 
 struct process {
@@ -352,6 +354,7 @@ void os_volumes_close(struct qz_os *os);
 /* ---- volume.c ------------------------------------------------------------------------------------------------------ */
 
 void superblock_reset(struct superblock *superblock); /* not frozen, nothing under way */
-void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op);
+void volumes_continue(struct process *process); /* its threads, which were stopped, write down what they have done */
+void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done);
 
 #endif

@@ -92,6 +92,7 @@ void process_continue(struct process *process)
         return;
     entry_add(process->world, process, VIRTUAL_DID_CONTINUED);
     process->stopped = false;
+    volumes_continue(process);
 }
 
 static void continue_now(struct virtual_world *world, void *object, uint64_t order)

@@ -13,6 +13,7 @@ struct operation {
     bool again; /* the process has flushed it before */
     int64_t begin_us;
     int error;
+    struct qz_volume_done *done; /* NULL: nobody wants to know */
     const struct volume_fault *hangs; /* a freeze: inside the kernel, as this says; NULL: it does not */
 };
 
@@ -289,6 +290,37 @@ static void give_turn(struct superblock *superblock)
     take_turn(next);
 }
 
+static void write_done(struct qz_volume_done *to, const struct qz_volume_done *done)
+{
+    to->error = done->error;
+    to->begin_us = done->begin_us;
+    to->end_us = done->end_us;
+    to->ended = true;
+}
+
+void volumes_continue(struct process *process)
+{
+    for (size_t slot = 0; slot < process->slot_count; slot++) {
+        if (process->slots[slot].unwritten)
+            write_done(process->slots[slot].unwritten, &process->slots[slot].done);
+        process->slots[slot].unwritten = NULL;
+    }
+}
+
+/* The thread that did it writes down what came of it, if it is not stopped. */
+static void tell_done(const struct operation *operation, const struct qz_event *event)
+{
+    struct process *process = operation->process;
+    struct slot *slot = &process->slots[operation->slot];
+    struct qz_volume_done done = {.error = event->error, .begin_us = event->begin_us, .end_us = event->end_us};
+    if (process->stopped) {
+        slot->unwritten = operation->done;
+        slot->done = done;
+    } else if (operation->done) {
+        write_done(operation->done, &done);
+    }
+}
+
 static void report(struct operation *operation)
 {
     struct process *process = operation->process;
@@ -299,13 +331,15 @@ static void report(struct operation *operation)
     process->operations--;
     if (process->state == PROCESS_OVER || process->generation != operation->generation)
         return;
+    struct qz_event event = {.kind = QZ_EVENT_VOLUME,
+                             .slot = operation->slot,
+                             .op = operation->op,
+                             .error = operation->error,
+                             .begin_us = operation->begin_us + VIRTUAL_START_US,
+                             .end_us = process->world->now_us + VIRTUAL_START_US};
     process->slots[operation->slot].busy = false;
-    process_post(process, &(struct qz_event){.kind = QZ_EVENT_VOLUME,
-                                             .slot = operation->slot,
-                                             .op = operation->op,
-                                             .error = operation->error,
-                                             .begin_us = operation->begin_us + VIRTUAL_START_US,
-                                             .end_us = process->world->now_us + VIRTUAL_START_US});
+    tell_done(operation, &event);
+    process_post(process, &event);
 }
 
 static void operation_ends(struct virtual_world *world, void *object, uint64_t order)
@@ -326,7 +360,7 @@ static void operation_ends(struct virtual_world *world, void *object, uint64_t o
         give_turn(operation->superblock);
 }
 
-void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op)
+void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done)
 {
     struct process *process = process_of(os);
     struct virtual_world *world = process->world;
@@ -348,6 +382,7 @@ void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op)
                                         .slot = slot,
                                         .superblock = place->superblock,
                                         .op = op,
+                                        .done = done,
                                         .again = op == QZ_VOLUME_SYNC && place->flushed,
                                         .begin_us = world->now_us,
                                         .error = error};
