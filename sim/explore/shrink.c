@@ -34,6 +34,14 @@ static bool is_over(const struct shrinker *shrinker)
 
 /* ---- Does it still go wrong? ------------------------------------------------------------------------------------ */
 
+/* As `quiesce-sim run` judges; but that an action's turn never comes any more is not what went wrong. */
+static enum verdict judge_shrunk(struct report_case *it)
+{
+    judge_invariants(it->scenario, &it->outcome, &it->findings);
+    judge_expectations(it->scenario, &it->outcome, &it->findings);
+    return it->findings.count > 0 ? VERDICT_FAILED : VERDICT_PASSED;
+}
+
 static bool goes_wrong(struct shrinker *shrinker, const struct scenario *scenario)
 {
     struct scenario patient = *scenario;
@@ -44,8 +52,8 @@ static bool goes_wrong(struct shrinker *shrinker, const struct scenario *scenari
     running.report.count = 1;
     running.options.jobs = 1;
     running.options.tap = true;
-    if (shrinker->attempt->fault->target == SCENARIO_BOTH)
-        running.judge = attempt_judge; /* what nobody could thaw is no failure */
+    /* What nobody could thaw is no failure. */
+    running.judge = shrinker->attempt->fault->target == SCENARIO_BOTH ? attempt_judge : judge_shrunk;
     shrinker->runs++;
     shrinker->plan->interrupted = jobs_run(&running);
     bool same = false;
@@ -71,36 +79,40 @@ static bool still(struct shrinker *shrinker)
 
 /* ---- Taking out ------------------------------------------------------------------------------------------------- */
 
-/* Without them it is no scenario, or one that is played somewhere else. */
-static bool is_needed(const char *key)
+/* Without them it is no scenario, one that is played somewhere else, or one that says nothing: of another fault, or of what
+ * nobody was there to thaw. */
+static bool is_needed(const struct shrinker *shrinker, const cJSON *parent, const cJSON *item)
 {
-    static const char *const KEYS[] = {"$schema", "description", "worlds", "expect"};
-    for (size_t i = 0; key && i < sizeof KEYS / sizeof KEYS[0]; i++) {
-        if (strcmp(key, KEYS[i]) == 0)
+    static const char *const KEYS[] = {"$schema", "description", "worlds", "expect", "calls", "about", "nth", "then"};
+    for (size_t i = 0; item->string && i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        if (strcmp(item->string, KEYS[i]) == 0)
             return true;
     }
-    return false;
+    const char *list = parent->string ? parent->string : "";
+    bool last = (strcmp(list, "calls") == 0 || strcmp(list, "then") == 0) && !item->next; /* we have put it there */
+    bool word = strcmp(list, "command") == 0 && item == parent->child;
+    bool words = item->string && strcmp(item->string, "command") == 0 && parent != shrinker->root;
+    return last || word || words;
 }
 
-/* Puts `item` where it was: before `next`, or at the end. */
-static void put_back(cJSON *parent, cJSON *item, int at, const char *key)
+/* Puts back what was detached. Debian 12's libcjson refuses an item without `prev`, which it then overwrites. */
+static void put_back(cJSON *parent, cJSON *item, int at)
 {
+    item->prev = item;
     cJSON_InsertItemInArray(parent, at, item);
-    if (key && !item->string)
-        item->string = must(strdup(key));
 }
 
 /* True: it was taken out for good. */
 static bool take_out(struct shrinker *shrinker, cJSON *parent, cJSON *item, int at)
 {
-    if (is_needed(item->string))
+    if (is_needed(shrinker, parent, item))
         return false;
     cJSON_DetachItemViaPointer(parent, item);
     if (still(shrinker)) {
         cJSON_Delete(item);
         return true;
     }
-    put_back(parent, item, at, item->string);
+    put_back(parent, item, at);
     return false;
 }
 
@@ -253,7 +265,7 @@ static void choose_variant(struct shrinker *shrinker)
             if (there)
                 cJSON_Delete(value);
             else
-                cJSON_InsertItemInArray(variable, at++, value);
+                put_back(variable, value, at++);
         }
     }
 }

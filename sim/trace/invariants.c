@@ -1,4 +1,5 @@
 /* invariants.c: what must hold after every run of every world (design: "Invariants", 1–7), from the trace alone. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #define HOLD_LIMIT_DEFAULT_S 60.0
 #define HOLD_LIMIT_ABOVE_HOLD_S 10.0
 #define HOLD_MARGIN_US US_PER_S /* how late a thaw may come, on a machine busy with other scenarios */
+#define WAY_BACK_US 5000        /* from a system call to its caller, there */
 
 struct judging {
     const struct scenario *scenario;
@@ -147,11 +149,29 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
     return agent && guardian;
 }
 
+/* Was somebody killed as its thaw of the volume had just been done, before its thread could be back and note that? Nobody
+ * knows of that thaw then. */
+static bool killed_on_the_way_back(const struct judging *judging, const char *volume, size_t before)
+{
+    int64_t thawed_us[] = {[TRACE_AGENT] = INT64_MIN, [TRACE_GUARDIAN] = INT64_MIN};
+    bool killed = false;
+    for (size_t i = 0; i < before; i++) {
+        const struct trace_event *event = at(judging, i);
+        bool thaw = event->what == TRACE_DONE && event->op == TRACE_THAW && event->value == 0;
+        if (thaw && event->role <= TRACE_GUARDIAN && strcmp(event->volume, volume) == 0)
+            thawed_us[event->role] = event->at_us;
+        else if (event->what == TRACE_SENT && event->value == SIGKILL && event->target <= TRACE_GUARDIAN)
+            killed |= event->at_us <= thawed_us[event->target] + WAY_BACK_US;
+    }
+    return killed;
+}
+
 static void judge_thaw(struct judging *judging, const struct hold *hold, size_t index)
 {
     const struct trace_event *event = at(judging, index);
     /* After both were killed the journal is all that says whose a freeze is. */
-    if (event->role != TRACE_OTHER && hold->owner == OTHERS && !both_were_killed(judging, event->step - 1))
+    if (event->role != TRACE_OTHER && hold->owner == OTHERS && !both_were_killed(judging, event->step - 1) &&
+        !killed_on_the_way_back(judging, event->volume, index))
         findings_add(judging->findings, 7, index, "somebody else's freeze is left alone", "thawed by quiesce",
                      "%s had been frozen by somebody else", event->volume);
     int begun = at(judging, hold->since)->step;
