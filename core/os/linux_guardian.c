@@ -15,6 +15,9 @@
 /* How long a guardian that was let go is waited for. */
 #define DISMISS_WAIT_US 200000
 
+/* So often a message that no memory could be had for is asked for again. */
+#define RECEIVE_TRIES 3
+
 /* ---- Shared memory ---------------------------------------------------------------------------------------------- */
 
 struct qz_linux_region {
@@ -174,14 +177,15 @@ void qz_linux_tell_peer(struct qz_os *os, int byte)
 /* Receives one byte. Returns 1, 0 at the end of all messages, or -1: nothing there now. */
 static int receive(int socket, unsigned char *message)
 {
-    for (;;) {
+    for (int tries = 0;;) {
         ssize_t got = recv(socket, message, 1, MSG_DONTWAIT);
         if (got >= 0)
             return (int)got;
         if (errno == EAGAIN)
             return -1;
-        /* ECONNRESET: the peer had not read everything before it ended. What it had sent is still to come. */
-        if (errno != EINTR && errno != ECONNRESET)
+        /* ECONNRESET: the peer had not read everything before it ended. What it had sent is still to come. And memory that
+         * is short for a moment is no loss of the peer. */
+        if (errno != EINTR && errno != ECONNRESET && !(errno == ENOMEM && tries++ < RECEIVE_TRIES))
             return 0;
     }
 }
