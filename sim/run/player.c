@@ -13,15 +13,31 @@ int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* FNV-1a, a number at a time. */
+static void mix(uint64_t *hash, uint64_t number)
+{
+    *hash = (*hash ^ number) * UINT64_C(1099511628211);
+}
+
+static void mix_text(uint64_t *hash, const char *text)
+{
+    for (const char *c = text ? text : ""; *c; c++)
+        mix(hash, (unsigned char)*c);
+    mix(hash, text ? 256 : 257);
+}
+
 uint64_t player_trace_hash(const struct trace *trace)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < trace->count; i++) {
-        char line[600];
-        int length = snprintf(line, sizeof line, "%lld ", (long long)trace->events[i].at_us);
-        trace_line(&trace->events[i], line + length, sizeof line - (size_t)length);
-        for (const char *c = line; *c; c++)
-            hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+        const struct trace_event *event = &trace->events[i];
+        const int64_t numbers[] = {event->at_us,  event->step,    event->role,  event->what,   event->op,
+                                   event->ordinal, event->value, event->target, event->disk_writes};
+        for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
+            mix(&hash, (uint64_t)numbers[k]);
+        mix_text(&hash, event->plugin);
+        mix_text(&hash, event->volume);
+        mix_text(&hash, event->text);
     }
     return hash;
 }
