@@ -434,7 +434,7 @@ void qz_linux_close(struct qz_os *os)
     if (!os)
         return;
     struct qz_linux *lx = qz_linux(os);
-    qz_linux_dismiss(os);
+    qz_linux_dismiss(os, true);
     qz_linux_volumes_close(os);
     qz_linux_child_unprepare(lx);
     free(lx->volumes);

@@ -267,7 +267,7 @@ void qz_linux_workers_forget(struct qz_linux *lx);
 void *qz_linux_share(struct qz_os *os, size_t size);
 void qz_linux_unshare(struct qz_linux *lx);
 int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument);
-void qz_linux_dismiss(struct qz_os *os);
+void qz_linux_dismiss(struct qz_os *os, bool needed);
 void qz_linux_tell_peer(struct qz_os *os, int byte);
 void qz_linux_guardian(struct qz_os *os, struct qz_process *out);
 bool qz_linux_peer_gone(struct qz_os *os);

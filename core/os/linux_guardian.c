@@ -111,8 +111,8 @@ static void let_go(struct qz_linux *lx)
     qz_linux_close_fd(&lx->peer.socket);
 }
 
-/* Waits a moment for the end of a guardian that was let go, and forgets it. Only for that: the end of another one, which
- * has just been started, is for qz_linux_reap to see. */
+/* Waits a moment for the end of a guardian that was let go. Only for that: the end of another one, which has just been
+ * started, is for qz_linux_reap to see. */
 static void await_end(struct qz_linux *lx)
 {
     int64_t deadline_us = qz_linux_now_us(&lx->base) + DISMISS_WAIT_US;
@@ -122,7 +122,6 @@ static void await_end(struct qz_linux *lx)
         if (!lx->peer.reaped)
             poll(&end, 1, 5);
     }
-    forget_peer(lx);
 }
 
 int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument)
@@ -209,7 +208,7 @@ bool qz_linux_take_peer(struct qz_linux *lx, bool ended, struct qz_event *event)
 
 /* ---- The end ---------------------------------------------------------------------------------------------------- */
 
-void qz_linux_dismiss(struct qz_os *os)
+void qz_linux_dismiss(struct qz_os *os, bool needed)
 {
     struct qz_linux *lx = qz_linux(os);
     if (lx->role != QZ_LINUX_AGENT)
@@ -220,6 +219,8 @@ void qz_linux_dismiss(struct qz_os *os)
         qz_linux_child_unprepare(lx);
         qz_linux_trees_tidy(lx);
         await_end(lx);
+        if (!needed && !lx->peer.reaped && lx->peer.pairing->operations == 0)
+            kill(lx->peer.process.pid, SIGKILL);
     }
     forget_peer(lx);
 }

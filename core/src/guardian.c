@@ -317,7 +317,7 @@ void qz_guard_thaw(struct qz_guard *guard)
     await_over(guard);
 }
 
-void qz_guard_end(struct qz_guard *guard)
+void qz_guard_end(struct qz_guard *guard, bool owing)
 {
-    guard->os->ops->dismiss(guard->os);
+    guard->os->ops->dismiss(guard->os, owing);
 }

@@ -58,7 +58,8 @@ bool qz_guard_look(struct qz_guard *guard); /* true: the freeze does not hold an
 /* Has everything thawed. Returns when it is, or cannot be. */
 void qz_guard_thaw(struct qz_guard *guard);
 
-/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed, and then clears the journal. */
-void qz_guard_end(struct qz_guard *guard);
+/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed, and then clears the journal. One that
+ * is stopped is ended, if nothing is owing. */
+void qz_guard_end(struct qz_guard *guard, bool owing);
 
 #endif

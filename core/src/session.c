@@ -319,7 +319,7 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
     } else {
         qz_journal_clear(os); /* while there is a guardian: killed after it has gone, we would leave a journal */
     }
-    qz_guard_end(&session.guard);
+    qz_guard_end(&session.guard, end.owing != NULL);
     qz_expedite_restore(os); /* it may have been killed as it expedited a freeze that was given up before */
     return end;
 }

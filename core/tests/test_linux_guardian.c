@@ -236,7 +236,7 @@ QZ_TEST(a_dismissal_is_no_death)
         os->ops->guardian(os, &guardian);
         CU_ASSERT(os->ops->process_alive(os, &guardian));
         int64_t begin_us = os->ops->now_us(os);
-        os->ops->dismiss(os);
+        os->ops->dismiss(os, false);
         CU_ASSERT(os->ops->now_us(os) - begin_us < 150000);
         CU_ASSERT(!os->ops->process_alive(os, &guardian));
         CHECK_INT(seen->events[QZ_EVENT_DISMISSED], round);
@@ -266,7 +266,7 @@ QZ_TEST(control_groups_of_killed_runs_are_removed) // with our own, when the gua
         CHECK_INT(os->ops->guard(os, watch, seen), 0);
         CHECK_INT(linux_check_shell(os, 0, "exit 0"), 0);
         CU_ASSERT(linux_check_await(os, QZ_EVENT_CHILD, SOON_US, &event));
-        os->ops->dismiss(os);
+        os->ops->dismiss(os, false);
         CU_ASSERT(access(left, F_OK) != 0);
         CU_ASSERT(access(lx->cgroup_base, F_OK) != 0);
     }
@@ -353,7 +353,7 @@ QZ_TEST(the_lock_is_held_until_the_guardian_ends_too)
     CHECK_INT(os->ops->guard(os, watch, seen), 0);
     qz_linux_close_fd(&qz_linux(os)->lock);
     CHECK_INT(other->ops->lock(other), EWOULDBLOCK);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     CHECK_INT(other->ops->lock(other), 0);
     qz_linux_close(other);
     linux_check_close(os);
@@ -453,7 +453,7 @@ QZ_TEST(a_dismissed_guardian_with_a_freeze_that_hangs_is_not_waited_for)
     CHECK_INT(os->ops->guard(os, hang, seen), 0);
     SEE(seen->ready);
     int64_t begin_us = os->ops->now_us(os);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     CU_ASSERT(os->ops->now_us(os) - begin_us < 50000);
     SEE(seen->events[QZ_EVENT_DISMISSED] == 1);
     loop_volumes_end_hang(&volumes);

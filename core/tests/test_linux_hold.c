@@ -288,7 +288,7 @@ QZ_TEST(no_page_is_missing_while_frozen) // in a guardian, whose memory is a cop
     CU_ASSERT(linux_check_await(os, QZ_EVENT_MESSAGE, SOON_US, &event));
     if (!LINUX_CHECK_SANITIZED)
         CHECK_INT(faults->seen, 0);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     linux_check_close(os);
     loop_volumes_remove(&volumes);
 }

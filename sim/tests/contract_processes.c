@@ -38,7 +38,7 @@ QZ_TEST(agent_and_guardian_talk) // bytes go both ways; the guardian is let go, 
     os->ops->tell_peer(os, 7);
     CU_ASSERT_TRUE(contract_await(os, QZ_EVENT_MESSAGE, &event));
     CHECK_INT(event.value, 8);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     CHECK_INT(shared->seen, QZ_EVENT_DISMISSED);
     CU_ASSERT_FALSE(os->ops->process_alive(os, &guardian));
     os->ops->guardian(os, &guardian);
@@ -75,7 +75,7 @@ QZ_TEST(a_lost_guardian_is_noticed) // PEER_LOST, once, after what it had said; 
     CU_ASSERT_TRUE(os->ops->peer_gone(os));
     CU_ASSERT_TRUE(os->ops->process_gone(os, &guardian));
     os->ops->tell_peer(os, 1);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
 }
 
 QZ_TEST(a_second_guardian_is_possible) // after the first one was let go
@@ -85,7 +85,7 @@ QZ_TEST(a_second_guardian_is_possible) // after the first one was let go
     for (int i = 0; i < 2; i++) {
         shared->seen = 0;
         CHECK_INT(os->ops->guard(os, echo, shared), 0);
-        os->ops->dismiss(os);
+        os->ops->dismiss(os, false);
         CHECK_INT(shared->seen, QZ_EVENT_DISMISSED);
     }
 }
@@ -107,7 +107,7 @@ QZ_TEST(a_guardian_takes_the_place_of_another) // that is let go once it is ther
     CU_ASSERT_TRUE(contract_await(os, QZ_EVENT_MESSAGE, &event));
     CHECK_INT(event.value, 8);
     CU_ASSERT_FALSE(os->ops->peer_gone(os));
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     CHECK_INT(second->seen, QZ_EVENT_DISMISSED);
 }
 
@@ -124,7 +124,7 @@ QZ_TEST(of_a_replaced_guardian_nothing_more_is_heard) // not even its loss
     os->ops->wait(os, os->ops->now_us(os) + PATIENCE_US, &event);
     CHECK_INT(event.kind, QZ_EVENT_MESSAGE);
     CHECK_INT(event.value, 8);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
 }
 
 static void end_slot_0(struct qz_os *os, void *argument)
@@ -148,7 +148,7 @@ QZ_TEST(a_guardian_reaches_the_agents_children) // tree_alive and tree_signal se
     CU_ASSERT_TRUE(contract_await(os, QZ_EVENT_CHILD, &event));
     CHECK_INT(event.end.status, SIGKILL);
     CHECK_INT(shared->seen, true);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
 }
 
 /* ---- In the background ------------------------------------------------------------------------------------------- */

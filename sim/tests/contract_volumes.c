@@ -153,7 +153,7 @@ QZ_TEST_WITH_VOLUME(a_guardian_thaws_what_the_agent_froze) // it has the open vo
     CHECK_INT(shared->error, 0);
     CHECK_INT(shared->seen, 0);
     CHECK_INT(operate(os, QZ_VOLUME_THAW), EINVAL);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     os->ops->volumes_close(os);
 }
 
@@ -182,7 +182,7 @@ QZ_TEST_WITH_VOLUME(what_came_of_it_is_known_to_the_other) // whether or not who
     CHECK_INT(done->error, 0);
     CU_ASSERT(done->begin_us >= begin_us && done->end_us >= done->begin_us && done->end_us <= os->ops->now_us(os));
     CHECK_INT(operate(os, QZ_VOLUME_THAW), 0);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     os->ops->volumes_close(os);
 }
 
@@ -219,5 +219,5 @@ QZ_TEST_WITH_VOLUME(the_rcu_number_is_what_was_set_last) // any number, by us, b
     CHECK_INT(os->ops->rcu_get(os, &value), 0);
     CHECK_INT(value, 9);
     CHECK_INT(os->ops->rcu_set(os, 0), 0);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
 }

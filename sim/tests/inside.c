@@ -75,7 +75,7 @@ void inside_hold_a_second(struct qz_os *os, void *argument)
     inside_wait_until(os, inside_since_start_us(os) + SECOND);
     inside_operate(os, 0, QZ_VOLUME_THAW);
     os->ops->journal_write(os, "", 0);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     if (argument)
         *(bool *)argument = true;
 }

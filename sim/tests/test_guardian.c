@@ -197,7 +197,7 @@ static void freeze_and_let_go(struct qz_os *os, void *argument)
     qz_hold_init(guard.hold, "run", &volume, 1, 60 * RUN_SECOND, 60 * RUN_SECOND);
     CHECK_INT(qz_guard_start(&guard), 0);
     *(bool *)argument = qz_guard_freeze(&guard);
-    qz_guard_end(&guard);
+    qz_guard_end(&guard, false);
 }
 
 QZ_TEST(a_guardian_that_is_let_go_keeps_nothing_frozen) // whoever lets it go, and why ever

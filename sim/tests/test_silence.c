@@ -126,13 +126,29 @@ QZ_TEST(a_late_thaw_is_waited_for) // what a dead guardian froze at the last mom
 QZ_TEST(a_sleeper_thaws_nothing_that_came_later) // what the agent thawed for it and others froze then is theirs
 {
     struct run *run = run_new(1);
+    RUN_SCRIPT(run, RUN_POST, {.run_us = 25 * RUN_SECOND}); /* when the agent ends, so does the sleeper */
     virtual_aim(run->world, 2);
-    virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUME_START, 2, VIRTUAL_AFTER, 100 * RUN_SECOND);
-    virtual_foreign_freeze(run->world, RUN_DEV(1), 50 * RUN_SECOND);
+    virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUME_START, 2, VIRTUAL_AFTER, 20 * RUN_SECOND);
+    virtual_foreign_freeze(run->world, RUN_DEV(1), 12 * RUN_SECOND);
     CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
     CHECK_INT(freezes_thaws_begun(run, 0), 1);
     CU_ASSERT_TRUE(virtual_is_frozen(run->world, RUN_DEV(1)));
     run_free(run);
+}
+
+QZ_TEST(a_sleeper_does_not_outlive_its_agent) // it would wake up to do what it was about to; unless it owes a thaw
+{
+    for (unsigned owing = 0; owing < 2; owing++) {
+        struct run *run = run_new(2);
+        virtual_aim(run->world, 2);
+        virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUME_START, owing ? 4 : 1,
+                        owing ? VIRTUAL_BEFORE : VIRTUAL_AFTER, 100 * RUN_SECOND);
+        run_quiesce(run, LIMITED);
+        CHECK_INT(freezes_count(run, VIRTUAL_DID_KILLED, 0), owing ? 0 : 1);
+        CU_ASSERT((virtual_now_us(run->world) > 100 * RUN_SECOND) == owing);
+        CHECK_INT(virtual_frozen_count(run->world), 0);
+        run_free(run);
+    }
 }
 
 QZ_TEST(a_sleeper_does_not_try_again_what_the_agent_has_done) // a thaw of its own that had failed when it fell asleep

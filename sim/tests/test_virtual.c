@@ -243,7 +243,7 @@ static void guard_twice(struct qz_os *os, void *argument)
     for (int i = 0; i < 2; i++) {
         os->ops->guard(os, tell_twice, NULL);
         inside_wait_for(os, QZ_EVENT_PEER_LOST);
-        os->ops->dismiss(os);
+        os->ops->dismiss(os, false);
     }
 }
 
@@ -341,7 +341,7 @@ static void dismiss_stuck(struct qz_os *os, void *argument)
     inside_open_all(os);
     os->ops->guard(os, freeze_for_ever, NULL);
     inside_wait_for(os, QZ_EVENT_MESSAGE);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     *(int64_t *)argument = inside_since_start_us(os);
 }
 
@@ -349,7 +349,7 @@ static void dismiss_only(struct qz_os *os, void *argument)
 {
     os->ops->guard(os, inside_thaw_when_lost, NULL);
     inside_wait_until(os, SECOND);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
     *(int64_t *)argument = inside_since_start_us(os) - SECOND;
 }
 

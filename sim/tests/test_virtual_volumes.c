@@ -140,7 +140,7 @@ static void look_what_came_of_it(struct qz_os *os, void *argument)
     os->ops->wait(os, os->ops->now_us(os) + 2 * SECOND, &event);
     seen[1] = done->ended;
     CHECK_INT(done->end_us - done->begin_us, 2 * SECOND);
-    os->ops->dismiss(os);
+    os->ops->dismiss(os, false);
 }
 
 QZ_TEST(who_is_stopped_writes_nothing_down) // its operation goes on, but what came of it is known when it goes on

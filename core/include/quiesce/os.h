@@ -239,8 +239,9 @@ struct qz_os_ops {
      * one is there: if the agent dies in between, both learn of it. If there comes no new one, it stays. */
     int (*guard)(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument);
     /* Lets the guardian go (QZ_EVENT_DISMISSED there); its end is no event here. Waits a moment for it to end, but
-     * not for one that has a volume operation under way. Nothing, if there is none. */
-    void (*dismiss)(struct qz_os *os);
+     * not for one that has a volume operation under way. One that does neither is stopped, and would wake up to do what
+     * it was about to: it is killed, unless it is `needed`. Nothing, if there is none. */
+    void (*dismiss)(struct qz_os *os, bool needed);
     void (*tell_peer)(struct qz_os *os, int byte); /* never blocks; a lost peer is told nothing */
     void (*guardian)(struct qz_os *os, struct qz_process *out); /* pid 0: none */
     /* Has every thread of the lost peer ended, so that no system call of its can still take effect? */

@@ -284,12 +284,14 @@ static void let_go(struct process *process, struct process *guardian)
     leave(process, VIRTUAL_OP_DISMISS);
 }
 
-static void os_dismiss(struct qz_os *os)
+static void os_dismiss(struct qz_os *os, bool needed)
 {
     struct process *process = process_of(os);
     struct process *guardian = process->guardian;
     process->guardian = NULL;
     let_go(process, guardian);
+    if (!needed && guardian && guardian->state != PROCESS_OVER && guardian->operations == 0)
+        process_kill(guardian);
 }
 
 /* The one before is let go as a second operation, so that a fault can strike while there are two. */
