@@ -40,6 +40,7 @@ static const char *one(struct scenario_memory *memory, const struct key *key)
     case KEY_MODE: return "a mode in octal, as in \"0644\"";
     case KEY_OWNER: return scenario_format(memory, "the number of a user, from 0 to %d", VALUES_OWNER_MAX);
     case KEY_CONFIG:
+    case KEY_RESULT:
     case KEY_OBJECT: return "an object";
     case KEY_MAP: return "an object: mount points, each with an object";
     case KEY_ANY:

@@ -139,18 +139,6 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
-/* Does the command print JSON? */
-static bool asks_json(const struct scenario_step *step)
-{
-    for (size_t i = 0; i < step->argc && strcmp(step->argv[i], "--") != 0; i++) {
-        bool last = i + 1 == step->argc;
-        if (strcmp(step->argv[i], "--format=json") == 0 ||
-            (!last && strcmp(step->argv[i], "--format") == 0 && strcmp(step->argv[i + 1], "json") == 0))
-            return true;
-    }
-    return false;
-}
-
 static bool is_recorded(const struct scenario *scenario, const char *mount)
 {
     for (size_t i = 0; i < scenario->volume_count; i++) {
@@ -166,18 +154,16 @@ static bool check_result(struct builder *builder, const struct scenario_step *st
     static const char *const WITH_REPORT[] = {"run", "begin", "end", "check", "freeze", NULL};
     const struct scenario_expect *expect = &step->expect;
     bool reports = step->argc > 0 && is_one_of(step->argv[0], WITH_REPORT);
-    if ((expect->consistency || expect->errors) && !reports)
-        return scenario_refuse_at(builder->reader, expect->place, expect->errors ? "errors" : "consistency",
-                                  "only what `run`, `begin`, `end`, `check` and `freeze` come to has them");
+    const char *asked = expect->result ? "result" : expect->errors ? "errors" : "consistency";
+    if ((expect->consistency || expect->errors || expect->result) && !reports)
+        return scenario_refuse_at(builder->reader, expect->place, asked,
+                                  "only `run`, `begin`, `end`, `check` and `freeze` have a result");
     const cJSON *crash;
     cJSON_ArrayForEach(crash, expect->crash_images) {
         if (!is_recorded(builder->scenario, crash->string))
             return scenario_refuse_at(builder->reader, expect->place, "crash_images",
                                       "%s has no recording disk (\"recorded\")", crash->string);
     }
-    if (expect->result && !reports && !asks_json(step))
-        return scenario_refuse_at(builder->reader, expect->place, "result",
-                                  "only `run`, `begin`, `end`, `check`, `freeze` and what is asked for --format json have one");
     return true;
 }
 

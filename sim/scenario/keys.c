@@ -1,5 +1,5 @@
-/* keys.c: the scenario file itself: its files, its scripts, its steps. The rest of the words is in keys_machine.c and
- * keys_expect.c. */
+/* keys.c: the scenario file itself: its files, its scripts, its steps. The rest of the words is in keys_machine.c,
+ * keys_expect.c and keys_result.c. */
 #include "keys.h"
 
 #include "quiesce/config.h"

@@ -39,6 +39,7 @@ enum key_kind {
     KEY_CONFIG,     /* const cJSON *: any members; those that are known are in `object` */
     KEY_OBJECT,     /* a struct, as `object` says */
     KEY_MAP,        /* const cJSON *: mount points, each with an `object` */
+    KEY_RESULT,     /* const cJSON *: any values, at members of the JSON result, which `object` has */
     KEY_ANY,        /* const cJSON * */
     KEY_MATRIX,     /* read by matrix.c */
     KEY_NOTHING,    /* for editors only */
@@ -175,6 +176,7 @@ extern const struct key_object scenario_call_keys;
 extern const struct key_object scenario_blow_keys;
 extern const struct key_object scenario_action_keys;
 extern const struct key_object scenario_expect_keys;
+extern const struct key_object scenario_result_keys; /* of the JSON result; no struct */
 
 /* A list's pointer and count, for a row. */
 #define KEY_AT(type, member) .at = offsetof(type, member)

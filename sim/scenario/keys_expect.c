@@ -99,7 +99,7 @@ static const struct key EXPECT[] = {
     {.name = "durations", .kind = KEY_OBJECT, LIST_AT(durations, duration_count), .object = &DURATION_OBJECT,
      .description = "Bounds on the time between two lines of the trace.",
      .example = "[{\"from\": \"freeze /data begins\", \"to\": \"thaw /data ok\", \"max_ms\": 2000}]"},
-    {.name = "result", .kind = KEY_ANY, AT(result),
+    {.name = "result", .kind = KEY_RESULT, AT(result), .object = &scenario_result_keys,
      .description = "The JSON result must contain this: objects by key, lists by place, strings as patterns.",
      .example = "{\"scripts\": [{\"attempts\": [{\"exit_code\": 3}]}]}"},
     {.name = "frozen", .kind = KEY_VOLUME, LIST_AT(frozen, frozen_count),

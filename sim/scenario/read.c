@@ -262,6 +262,9 @@ static bool read_value(struct reader *reader, const struct key *key, const cJSON
         if (!cJSON_IsObject(value))
             return refuse_value(reader, key, value);
         return matrix_tree(reader, value, &tree) && (STORE(const cJSON *, tree), true);
+    case KEY_RESULT:
+        return scenario_check_result(reader, key, item) && matrix_tree(reader, value, &tree) &&
+               (STORE(const cJSON *, tree), true);
     case KEY_ANY:
         return matrix_tree(reader, value, &tree) && (STORE(const cJSON *, tree), true);
     case KEY_LINES:
@@ -347,20 +350,26 @@ static bool read_list(struct reader *reader, const struct key *key, const cJSON 
 
 /* ---- Objects ----------------------------------------------------------------------------------------------------- */
 
-static bool check_known(struct reader *reader, const struct key_object *keys, const cJSON *item)
+const struct key *scenario_find_key(const struct key_object *keys, const char *name)
+{
+    for (const struct key *key = keys->keys; key->name; key++) {
+        if (strcmp(key->name, name) == 0)
+            return key;
+    }
+    return NULL;
+}
+
+bool scenario_check_known(struct reader *reader, const struct key_object *keys, const cJSON *item)
 {
     const cJSON *member;
     size_t count = 0;
     while (keys->keys[count].name)
         count++;
     cJSON_ArrayForEach(member, item) {
-        size_t i = 0;
-        while (i < count && strcmp(keys->keys[i].name, member->string) != 0)
-            i++;
-        if (i < count)
+        if (scenario_find_key(keys, member->string))
             continue;
         const char **known = scenario_take(reader->memory, (count + 1) * sizeof *known);
-        for (i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++)
             known[i] = keys->keys[i].name;
         return scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s", member->string,
                                    scenario_nearest_or_all(reader, member->string, known));
@@ -440,7 +449,7 @@ bool scenario_read_object(struct reader *reader, const struct key_object *keys, 
         struct scenario_place *to = (struct scenario_place *)(void *)((unsigned char *)out + keys->place);
         *to = (struct scenario_place){place->line, place->column};
     }
-    if (!check_known(reader, keys, item) || !check_company(reader, keys, item) || !check_rule(reader, keys, item))
+    if (!scenario_check_known(reader, keys, item) || !check_company(reader, keys, item) || !check_rule(reader, keys, item))
         return false;
     for (const struct key *key = keys->keys; key->name; key++) {
         if (!read_member(reader, keys, key, item, out))

@@ -46,6 +46,14 @@ const cJSON *scenario_member(const struct reader *reader, const cJSON *object, c
 /* Reads an object into `out` (of keys->size). False: `mistake` says why. */
 bool scenario_read_object(struct reader *reader, const struct key_object *keys, const cJSON *item, void *out);
 
+/* NULL: there is none of that name. */
+const struct key *scenario_find_key(const struct key_object *keys, const char *name);
+/* Does the table have every key of this object? */
+bool scenario_check_known(struct reader *reader, const struct key_object *keys, const cJSON *item);
+
+/* read_result.c: may the JSON result have what `item` says, at its members? */
+bool scenario_check_result(struct reader *reader, const struct key *key, const cJSON *item);
+
 /* What a key's value may be, for messages: "a number from 0 to 255". */
 const char *scenario_allowed(struct scenario_memory *memory, const struct key *key);
 

@@ -189,6 +189,7 @@ static cJSON *value_of(const struct key *key)
     case KEY_MS_FOREVER: return or_variable(any_of(ranged("number", key->min, key->max), constant("forever")));
     case KEY_MISSING: return or_variable(any_of(ranged("integer", key->min, key->max), constant("some")));
     case KEY_CONFIG:
+    case KEY_RESULT:
     case KEY_OBJECT: return or_variable(reference(key->object->name));
     case KEY_MAP: return map(key);
     case KEY_MATRIX: return matrix();

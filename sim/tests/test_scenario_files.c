@@ -9,6 +9,7 @@
 #include "check.h"
 #include "../commands.h" /* the core has one of that name, too */
 #include "explain.h"
+#include "quiesce/report.h"
 #include "read.h"
 #include "schema.h"
 
@@ -253,7 +254,7 @@ static void try_object(struct trial *trial, const struct key_object *keys)
         trial->keys = keys;
         if (key->kind != KEY_MATRIX && key->kind != KEY_NOTHING)
             try_key(trial, key);
-        if (key->object && key->kind != KEY_CONFIG && key->object != keys)
+        if (key->object && key->kind != KEY_CONFIG && key->kind != KEY_RESULT && key->object != keys)
             try_object(trial, key->object);
     }
 }
@@ -264,4 +265,41 @@ QZ_TEST(defaults_and_examples_are_true) // What the schema says of defaults hold
     try_object(&trial, &scenario_keys);
     CU_ASSERT_TRUE(trial.keys_tried > 100);
     scenario_memory_free(trial.memory);
+}
+
+/* ---- The JSON result --------------------------------------------------------------------------------------------- */
+
+/* Is what the table says of this part of a result what the result has? Of a list, the first element is looked at. */
+static void compare_members(const struct key_object *keys, const cJSON *object)
+{
+    const cJSON *member;
+    cJSON_ArrayForEach(member, object)
+        CHECK_STRING(scenario_find_key(keys, member->string) ? member->string : "not in the table", member->string);
+    for (const struct key *key = keys->keys; key->name; key++) {
+        const cJSON *written = cJSON_GetObjectItemCaseSensitive(object, key->name);
+        CHECK_STRING(written ? key->name : "in no result", key->name);
+        CHECK_INT(cJSON_IsObject(written), key->kind == KEY_RESULT && !key->list);
+        CHECK_INT(cJSON_IsArray(written), key->kind == KEY_RESULT && key->list);
+        if (key->kind == KEY_RESULT)
+            compare_members(key->object, key->list ? written->child : written);
+    }
+}
+
+QZ_TEST(the_members_of_a_result_are_those_of_the_table) // A result with one of everything, and the table, both ways.
+{
+    struct qz_error error = {.code = QZ_E_SUCCESS};
+    struct qz_warning warning = {.line = 0};
+    struct qz_attempt attempt = {.outcome = QZ_ATTEMPT_EXITED};
+    struct qz_script_result script = {.role = QZ_PHASE_PRE, .attempts = &attempt, .attempt_count = 1};
+    struct qz_volume volume = {.outcome = QZ_VOLUME_THAWED, .error = &error};
+    struct qz_file_verdict file = {.code = QZ_E_SUCCESS};
+    struct qz_result result = {.errors = {.items = &error, .count = 1}, .warnings = {.items = &warning, .count = 1},
+                               .files = &file, .file_count = 1, .scripts = &script, .script_count = 1,
+                               .volumes = &volume, .volume_count = 1, .phases = {{.name = "check"}}, .phase_count = 1};
+    char *text = qz_report_json(&result);
+    cJSON *written = cJSON_Parse(text);
+    CU_ASSERT_PTR_NOT_NULL(written);
+    compare_members(&scenario_result_keys, written);
+    cJSON_Delete(written);
+    free(text);
 }
