@@ -7,6 +7,8 @@
 #include "report.h"
 #include "text.h"
 
+#define ALIKE_LINES 5 /* of the names of those that fail alike */
+
 static void put_head(FILE *out, const struct report_case *it, const struct paint *paint)
 {
     char *title = report_title(it);
@@ -20,6 +22,91 @@ static void put_head(FILE *out, const struct report_case *it, const struct paint
     fprintf(out, "  %s%s%s\n", paint->dim, it->scenario->file, paint->off);
     free(title);
 }
+
+/* ---- Failures that are alike ------------------------------------------------------------------------------------ */
+
+static bool has_failed(const struct report_case *it)
+{
+    return it->verdict == VERDICT_FAILED || it->verdict == VERDICT_BROKEN;
+}
+
+static bool is_same(const char *one, const char *other)
+{
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+/* Variants of one scenario, in one world, with the same findings and the same words. */
+static bool fail_alike(const struct report_case *one, const struct report_case *other)
+{
+    bool alike = one->world == other->world && one->verdict == other->verdict && is_same(one->why, other->why) &&
+                 is_same(one->noise, other->noise) && one->findings.count == other->findings.count;
+    for (size_t i = 0; alike && i < one->findings.count; i++) {
+        const struct finding *its = &one->findings.items[i];
+        const struct finding *others = &other->findings.items[i];
+        alike = its->invariant == others->invariant && is_same(its->what, others->what) &&
+                is_same(its->expected, others->expected) && is_same(its->seen, others->seen);
+    }
+    return alike;
+}
+
+/* For each case the first of those that fail alike, which may be itself; of one that did not fail, itself. Cases of one
+ * file stand together. The caller frees. */
+static size_t *find_firsts(const struct report *report)
+{
+    size_t *firsts = must(calloc(report->count + 1, sizeof *firsts));
+    size_t begin = 0; /* of the file's cases */
+    for (size_t i = 0; i < report->count; i++) {
+        if (strcmp(report->cases[begin].scenario->file, report->cases[i].scenario->file) != 0)
+            begin = i;
+        firsts[i] = i;
+        for (size_t k = begin; has_failed(&report->cases[i]) && firsts[i] == i && k < i; k++) {
+            if (firsts[k] == k && fail_alike(&report->cases[k], &report->cases[i]))
+                firsts[i] = k;
+        }
+    }
+    return firsts;
+}
+
+/* The names of those that fail as the first one does; the rest is counted. */
+static void put_alike(FILE *out, const struct report *report, const size_t *firsts, size_t first)
+{
+    size_t count = 0;
+    for (size_t i = first + 1; i < report->count; i++)
+        count += firsts[i] == first;
+    if (count == 0)
+        return;
+    fprintf(out, "  and %zu more alike\n", count);
+    size_t shown = 0;
+    for (size_t i = first + 1; shown < count && shown < ALIKE_LINES; i++) {
+        if (firsts[i] != first)
+            continue;
+        char *title = report_title(&report->cases[i]);
+        fputs("    ", out);
+        put_visible(out, title);
+        putc('\n', out);
+        free(title);
+        shown++;
+    }
+    if (count > shown)
+        fprintf(out, "    … and %zu others\n", count - shown);
+}
+
+static void put_failures(FILE *out, const struct report *report, const struct paint *paint)
+{
+    size_t *firsts = find_firsts(report);
+    for (size_t i = 0; i < report->count; i++) {
+        const struct report_case *it = &report->cases[i];
+        if (firsts[i] != i || !has_failed(it))
+            continue;
+        put_head(out, it, paint);
+        put_alike(out, report, firsts, i);
+        put_failure(out, report, it, paint);
+        putc('\n', out);
+    }
+    free(firsts);
+}
+
+/* ---- The end ---------------------------------------------------------------------------------------------------- */
 
 /* One line for each reason for which cases were skipped. */
 static void put_skips(FILE *out, const struct report *report, const struct paint *paint)
@@ -70,14 +157,7 @@ static void put_summary(FILE *out, const struct report *report, const struct pai
 void report_terminal(const struct report *report, FILE *out, bool colour)
 {
     struct paint paint = paint_with(colour);
-    for (size_t i = 0; i < report->count; i++) {
-        const struct report_case *it = &report->cases[i];
-        if (it->verdict != VERDICT_FAILED && it->verdict != VERDICT_BROKEN)
-            continue;
-        put_head(out, it, &paint);
-        put_failure(out, report, it, &paint);
-        putc('\n', out);
-    }
+    put_failures(out, report, &paint);
     put_skips(out, report, &paint);
     put_summary(out, report, &paint);
 }

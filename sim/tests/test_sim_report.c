@@ -255,6 +255,56 @@ QZ_TEST(terminal_cuts_long_values) // Of a value of many lines only the first ar
     report_free(&report);
 }
 
+/* A report with a case for each variant, all failed with what `wrong` says of it, in the worlds by turns. */
+static char *terminal_of(const char *const *variants, const char *const *wrong, size_t count)
+{
+    static const struct world worlds[] = {{.name = "virtual"}, {.name = "fake"}};
+    struct scenario scenarios[16];
+    struct report_case cases[16];
+    const struct report report = {.cases = cases, .count = count, .program = (char *)"sim", .options = (char *)""};
+    for (size_t i = 0; i < count; i++) {
+        scenarios[i] = (struct scenario){.file = "s/a.json", .name = "a", .variant = variants[i], .description = "A rule."};
+        cases[i] = (struct report_case){.scenario = &scenarios[i], .world = &worlds[i % 2], .verdict = VERDICT_FAILED};
+        findings_add(&cases[i].findings, 0, SIZE_MAX, "0", wrong[i], "the exit status");
+    }
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    report_terminal(&report, out, false);
+    fclose(out);
+    for (size_t i = 0; i < count; i++)
+        findings_free(&cases[i].findings);
+    return text;
+}
+
+QZ_TEST(failures_that_are_alike_are_told_once) // In each world; the first one can be repeated, the others are named.
+{
+    static const char *const variants[] = {"n=1", "n=1", "n=2", "n=2", "n=3", "n=3"};
+    static const char *const wrong[] = {"10", "10", "20", "10", "10", "10"};
+    char *text = terminal_of(variants, wrong, 6);
+    CHECK_INT(count_of(text, "FAILED"), 3);
+    CHECK_INT(count_of(text, "  repeat: "), 3);
+    CHECK_CONTAINS(text, "FAILED  virtual  a:n=1  (0 µs)\n  A rule.\n  s/a.json\n  and 1 more alike\n    a:n=3\n"
+                         "  the exit status\n    expected 0\n    seen     10\n");
+    CHECK_CONTAINS(text, "FAILED  fake     a:n=1  (0 µs)\n  A rule.\n  s/a.json\n  and 2 more alike\n    a:n=2\n    a:n=3\n");
+    CHECK_CONTAINS(text, "FAILED  virtual  a:n=2  (0 µs)\n  A rule.\n  s/a.json\n  the exit status\n");
+    CHECK_CONTAINS(text, "--filter a:n=1 s/a.json\n");
+    CHECK_CONTAINS(text, "0 passed, 6 failed in ");
+    free(text);
+}
+
+QZ_TEST(of_many_that_fail_alike_some_are_named) // The rest is counted, and none is told twice.
+{
+    static const char *const variants[] = {"n=0", "", "n=1", "", "n=2", "", "n=3", "", "n=4", "", "n=5", "", "n=6", "",
+                                           "n=7", ""};
+    static const char *const wrong[] = {"10", "0", "10", "1", "10", "2", "10", "3", "10", "4", "10", "5", "10", "6",
+                                        "10", "7"};
+    char *text = terminal_of(variants, wrong, 16);
+    CHECK_INT(count_of(text, "FAILED"), 9);
+    CHECK_CONTAINS(text, "  and 7 more alike\n    a:n=1\n    a:n=2\n    a:n=3\n    a:n=4\n    a:n=5\n    … and 2 others\n");
+    free(text);
+}
+
 QZ_TEST(crashes_are_counted_by_kind) // A row for snapshots, one for crashes at flushes, one for those between.
 {
     const struct scenario_volume volumes[] = {{.mount = "/plain"}, {.mount = "/data", .recorded = true}};
