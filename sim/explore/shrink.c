@@ -67,9 +67,9 @@ static bool goes_wrong(struct shrinker *shrinker, const struct scenario *scenari
 static bool still(struct shrinker *shrinker)
 {
     struct scenario_set set = {0};
-    struct scenario_mistake mistake;
+    struct scenario_mistakes mistakes;
     char *text = must(cJSON_PrintUnformatted(shrinker->root));
-    bool parsed = scenario_parse(&set, "scenarios", shrinker->base->scenario->file, text, strlen(text), &mistake);
+    bool parsed = scenario_parse(&set, "scenarios", shrinker->base->scenario->file, text, strlen(text), &mistakes);
     bool same = parsed && set.count == 1 && !is_over(shrinker) &&
                 set.items[0].worlds & shrinker->base->world->bit && goes_wrong(shrinker, &set.items[0]);
     scenario_set_free(&set);
@@ -253,10 +253,10 @@ static void choose_variant(struct shrinker *shrinker)
         for (int at = 0; at < cJSON_GetArraySize(variable) && cJSON_GetArraySize(variable) > 1;) {
             cJSON *value = cJSON_DetachItemFromArray(variable, at);
             struct scenario_set set = {0};
-            struct scenario_mistake mistake;
+            struct scenario_mistakes mistakes;
             char *text = must(cJSON_PrintUnformatted(shrinker->root));
             bool there = false;
-            if (scenario_parse(&set, "scenarios", shrinker->base->scenario->file, text, strlen(text), &mistake)) {
+            if (scenario_parse(&set, "scenarios", shrinker->base->scenario->file, text, strlen(text), &mistakes)) {
                 for (size_t i = 0; i < set.count; i++)
                     there |= strcmp(set.items[i].variant, shrinker->base->scenario->variant) == 0;
             }

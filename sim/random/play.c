@@ -46,11 +46,11 @@ static uint64_t play_once(const struct scenario *scenario, struct random_verdict
 void random_play(const cJSON *scenario, bool twice, struct random_verdict *verdict)
 {
     struct scenario_set set = {0};
-    struct scenario_mistake mistake;
+    struct scenario_mistakes mistakes;
     char *text = must(cJSON_PrintUnformatted(scenario));
-    *verdict = (struct random_verdict){.sound = scenario_parse(&set, "", "random.json", text, strlen(text), &mistake)};
+    *verdict = (struct random_verdict){.sound = scenario_parse(&set, "", "random.json", text, strlen(text), &mistakes)};
     if (!verdict->sound) {
-        snprintf(verdict->says, sizeof verdict->says, "%s", mistake.line);
+        snprintf(verdict->says, sizeof verdict->says, "%s", mistakes.items[0].line);
     } else {
         uint64_t hash = play_once(&set.items[0], verdict);
         if (twice && !verdict->kind[0] && play_once(&set.items[0], verdict) != hash)

@@ -40,10 +40,10 @@ static bool is_new(struct reading *reading, const char *file)
 static bool read_file(const char *file, void *argument)
 {
     struct reading *reading = argument;
-    struct scenario_mistake mistake;
+    struct scenario_mistakes mistakes;
     reading->files++;
-    if (is_new(reading, file) && !scenario_read(reading->set, reading->root, file, &mistake)) {
-        fprintf(stderr, "%s\n", mistake.line);
+    if (is_new(reading, file) && !scenario_read(reading->set, reading->root, file, &mistakes)) {
+        scenario_tell_mistakes(&mistakes, stderr);
         reading->mistakes++;
     }
     return true;

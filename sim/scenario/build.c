@@ -92,6 +92,7 @@ static bool is_at_or_above(const char *path, const char *file)
 static bool check_actions(struct builder *builder)
 {
     const struct given *given = builder->given;
+    bool good = true;
     for (size_t i = 0; i < given->action_count; i++) {
         const struct scenario_action *action = &given->actions[i];
         if (!action->path)
@@ -102,12 +103,12 @@ static bool check_actions(struct builder *builder)
         const char **known = scenario_take(builder->reader->memory, (builder->path_count + 1) * sizeof *known);
         memcpy(known, builder->paths, builder->path_count * sizeof *known);
         if (k == builder->path_count)
-            return scenario_refuse_at(builder->reader, action->place,
+            good = scenario_refuse_at(builder->reader, action->place,
                                       action->kind == SCENARIO_REPLACE ? "replace" : "chmod",
                                       "%s is no file of this scenario%s", action->path,
                                       scenario_nearest(builder->reader, action->path, known));
     }
-    return true;
+    return good;
 }
 
 /* ---- Workloads --------------------------------------------------------------------------------------------------- */
@@ -183,11 +184,10 @@ static bool make_steps(struct builder *builder)
     struct scenario_step *steps = scenario_take(builder->reader->memory, (given->then_count + 1) * sizeof *steps);
     builder->scenario->steps = steps;
     builder->scenario->step_count = given->then_count + 1;
-    for (size_t i = 0; i <= given->then_count; i++) {
-        if (!make_step(builder, i == 0 ? &given->step : &given->then[i - 1], &steps[i]))
-            return false;
-    }
-    return true;
+    bool good = true;
+    for (size_t i = 0; i <= given->then_count; i++)
+        good = make_step(builder, i == 0 ? &given->step : &given->then[i - 1], &steps[i]) && good;
+    return good;
 }
 
 /* ---- The whole --------------------------------------------------------------------------------------------------- */
@@ -286,8 +286,10 @@ bool scenario_build(struct reader *reader, const char *root, const struct given 
     *scenario = (struct scenario){.file = scenario_copy(reader->memory, reader->file, strlen(reader->file)),
                                   .name = name_of(&builder, root), .variant = matrix_name(reader)};
     make_lists(&builder);
-    if (!make_volumes(&builder) || !build_plugins(&builder) || !build_plugin_host(&builder) || !build_files(&builder) ||
-        !check_actions(&builder) || !check_workloads(&builder) || !make_steps(&builder))
+    bool files = build_plugins(&builder) && build_plugin_host(&builder) && build_files(&builder) &&
+                 check_actions(&builder);
+    bool steps = make_volumes(&builder) && check_workloads(&builder) && make_steps(&builder);
+    if (!files || !steps)
         return false;
     make_needs(&builder);
     return make_worlds(&builder);

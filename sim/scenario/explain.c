@@ -196,11 +196,11 @@ static bool explain_file(const char *file, void *argument)
 {
     struct request *request = argument;
     struct scenario_set set = {NULL, 0, NULL};
-    struct scenario_mistake mistake;
-    if (scenario_read(&set, request->root, file, &mistake)) {
+    struct scenario_mistakes mistakes;
+    if (scenario_read(&set, request->root, file, &mistakes)) {
         explain_set(request, &set);
     } else {
-        fprintf(stderr, "%s\n", mistake.line);
+        scenario_tell_mistakes(&mistakes, stderr);
         request->status = EXIT_MISTAKE;
     }
     scenario_set_free(&set);

@@ -36,6 +36,7 @@ static bool read_combination(struct reader *reader, const char *root, struct sce
 {
     struct given *given = scenario_take(reader->memory, sizeof *given);
     reader->given = given;
+    reader->unsure = false;
     return scenario_read_object(reader, &scenario_keys, reader->json.root, given) &&
            scenario_build(reader, root, given, scenario);
 }
@@ -54,30 +55,41 @@ static void make_room(struct scenario_set *set, size_t count)
 /* All combinations, added to the set; on a mistake those that were added stay behind its end. */
 static bool read_all(struct reader *reader, const char *root, struct scenario_set *set, size_t *count)
 {
+    bool good = true;
     if (!matrix_open(reader, reader->json.root))
         return false;
     do {
         make_room(set, *count);
-        if (!read_combination(reader, root, &set->items[*count]))
-            return false;
+        good = read_combination(reader, root, &set->items[*count]) && good;
         ++*count;
+        reader->combination++;
     } while (matrix_next(reader));
-    return matrix_check_used(reader);
+    return good && matrix_check_used(reader);
+}
+
+/* Notes the one mistake of a file of which nothing can be read. */
+__attribute__((format(printf, 2, 3))) static bool refuse_file(struct scenario_mistakes *mistakes, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(mistakes->items[0].line, sizeof mistakes->items[0].line, format, arguments);
+    va_end(arguments);
+    mistakes->count = 1;
+    return false;
 }
 
 bool scenario_parse(struct scenario_set *set, const char *root, const char *file, const char *text, size_t size,
-                    struct scenario_mistake *mistake)
+                    struct scenario_mistakes *mistakes)
 {
     struct qz_error error;
-    struct reader reader = {.file = file, .mistake = mistake};
+    struct reader reader = {.file = file, .mistakes = mistakes};
+    mistakes->count = 0;
     if (!set->memory)
         set->memory = scenario_memory_new();
     reader.memory = set->memory;
     reader.fixtures = scenario_format(reader.memory, "%s/../fixtures", root ? root : "scenarios");
-    if (qz_json_parse(file, text, size, QZ_E_INTERNAL_ERROR, &reader.json, &error) != QZ_E_SUCCESS) {
-        snprintf(mistake->line, sizeof mistake->line, "%s", error.message);
-        return false;
-    }
+    if (qz_json_parse(file, text, size, QZ_E_INTERNAL_ERROR, &reader.json, &error) != QZ_E_SUCCESS)
+        return refuse_file(mistakes, "%s", error.message);
     size_t count = set->count;
     bool good = read_all(&reader, root, set, &count);
     if (good)
@@ -87,15 +99,13 @@ bool scenario_parse(struct scenario_set *set, const char *root, const char *file
     return good;
 }
 
-bool scenario_read(struct scenario_set *set, const char *root, const char *file, struct scenario_mistake *mistake)
+bool scenario_read(struct scenario_set *set, const char *root, const char *file, struct scenario_mistakes *mistakes)
 {
     size_t size;
     char *text = scenario_slurp(file, &size);
-    if (!text) {
-        snprintf(mistake->line, sizeof mistake->line, "%s: %s", file, strerror(errno));
-        return false;
-    }
-    bool good = scenario_parse(set, root, file, text, size, mistake);
+    if (!text)
+        return refuse_file(mistakes, "%s: %s", file, strerror(errno));
+    bool good = scenario_parse(set, root, file, text, size, mistakes);
     free(text);
     return good;
 }

@@ -55,6 +55,7 @@ struct key {
     enum key_kind kind;
     bool list;     /* a list of these: a pointer to them, and size_t at `count` */
     bool required;
+    bool named;    /* other keys name what is in it */
     size_t at;     /* offsets in the object's struct */
     size_t count;
     int64_t min, max;

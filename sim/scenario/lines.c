@@ -245,6 +245,8 @@ static const char *say_forms(struct lines *lines, const char *pattern)
 bool scenario_line_possible(struct reader *reader, const cJSON *item, const char *what, const char *pattern)
 {
     struct lines lines = {reader->given, reader->memory};
+    if (reader->unsure)
+        return true;
     for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++) {
         if (can_match(&lines, pattern, FORMS[i]))
             return true;

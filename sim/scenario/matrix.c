@@ -358,11 +358,10 @@ bool matrix_open(struct reader *reader, const cJSON *root)
     reader->matrix.variables = calloc((size_t)cJSON_GetArraySize(object) + 1, sizeof *reader->matrix.variables);
     if (!reader->matrix.variables)
         scenario_no_memory();
-    cJSON_ArrayForEach(values, object) {
-        if (!open_variable(reader, values, &combinations))
-            return false;
-    }
-    return true;
+    bool good = true;
+    cJSON_ArrayForEach(values, object)
+        good = open_variable(reader, values, &combinations) && good;
+    return good;
 }
 
 void matrix_close(struct reader *reader)
@@ -407,20 +406,21 @@ static bool is_used_member(const struct matrix *matrix, const char *member)
 bool matrix_check_used(struct reader *reader)
 {
     const struct matrix *matrix = &reader->matrix;
+    bool good = true;
     for (size_t i = 0; i < matrix->count; i++) {
         const struct matrix_variable *variable = &matrix->variables[i];
         const cJSON *value, *member;
         if (!variable->used)
-            return scenario_refuse_key(reader, variable->values, "${%s} is nowhere in this file", variable->name);
-        if (variable->used_whole)
+            good = scenario_refuse_key(reader, variable->values, "${%s} is nowhere in this file", variable->name);
+        if (!variable->used || variable->used_whole)
             continue;
         cJSON_ArrayForEach(value, variable->values) {
             cJSON_ArrayForEach(member, value) {
                 if (member->string && !is_used_member(matrix, member->string))
-                    return scenario_refuse_key(reader, member, "${%s.%s} is nowhere in this file", variable->name,
+                    good = scenario_refuse_key(reader, member, "${%s.%s} is nowhere in this file", variable->name,
                                                member->string);
             }
         }
     }
-    return true;
+    return good;
 }

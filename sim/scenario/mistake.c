@@ -1,4 +1,4 @@
-/* mistake.c: what is wrong with a file, in one line that begins with its place. */
+/* mistake.c: what is wrong with a file, in lines that begin with their places. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,25 +8,57 @@
 
 #define SHOWN_MAX 60 /* bytes of a value that a message shows */
 
-_Static_assert(sizeof(struct scenario_mistake) == QZ_MESSAGE_SIZE, "a mistake is cut as an error of the core's is");
+_Static_assert(sizeof((struct scenario_mistake){.line = ""}.line) == QZ_MESSAGE_SIZE,
+               "a mistake is cut as an error of the core's is");
+
+static int compare(struct scenario_place one, struct scenario_place other)
+{
+    return one.line != other.line ? one.line - other.line : one.column - other.column;
+}
+
+/* One place is wrong in one way: other variants only say it in other words. */
+static bool is_told(const struct reader *reader, struct scenario_place place, const char *line)
+{
+    for (size_t i = 0; i < reader->mistakes->count; i++) {
+        const struct scenario_mistake *told = &reader->mistakes->items[i];
+        if (compare(told->place, place) == 0 &&
+            (told->combination != reader->combination || strcmp(told->line, line) == 0))
+            return true;
+    }
+    return false;
+}
+
+static void note(struct reader *reader, struct scenario_place place, const char *line)
+{
+    struct scenario_mistakes *mistakes = reader->mistakes;
+    size_t at = mistakes->count;
+    while (at > 0 && compare(mistakes->items[at - 1].place, place) > 0)
+        at--;
+    if (at == SCENARIO_MISTAKES_MAX || is_told(reader, place, line))
+        return;
+    mistakes->count += mistakes->count < SCENARIO_MISTAKES_MAX;
+    memmove(&mistakes->items[at + 1], &mistakes->items[at], (mistakes->count - at - 1) * sizeof mistakes->items[0]);
+    mistakes->items[at].place = place;
+    mistakes->items[at].combination = reader->combination;
+    snprintf(mistakes->items[at].line, sizeof mistakes->items[at].line, "%s", line);
+}
 
 /* What the file says, and be it its name, must not steer a terminal. */
-static bool set_line(struct reader *reader, int line, int column, const char *what, const char *format,
-                     va_list arguments)
+static void refuse(struct reader *reader, struct scenario_place place, const char *what, const char *format,
+                   va_list arguments)
 {
     char said[QZ_MESSAGE_SIZE * 2]; /* more than is shown, so that it is cut in one way only */
     struct qz_text visible = {0};
     struct qz_error error;
     vsnprintf(said, sizeof said, format, arguments);
     qz_text_add_visible(&visible, reader->file, strlen(reader->file));
-    qz_text_add(&visible, ":%d:%d: %s%s", line, column, what ? what : "", what ? ": " : "");
+    qz_text_add(&visible, ":%d:%d: %s%s", place.line, place.column, what ? what : "", what ? ": " : "");
     qz_text_add_visible(&visible, said, strlen(said));
     if (visible.failed)
         scenario_no_memory();
     qz_error_set(&error, QZ_E_INTERNAL_ERROR, "%s", visible.bytes);
-    memcpy(reader->mistake->line, error.message, sizeof error.message);
+    note(reader, place, error.message);
     qz_text_free(&visible);
-    return false;
 }
 
 bool scenario_refuse(struct reader *reader, const cJSON *item, const char *what, const char *format, ...)
@@ -34,7 +66,7 @@ bool scenario_refuse(struct reader *reader, const cJSON *item, const char *what,
     const struct qz_json_place *place = qz_json_place(&reader->json, item);
     va_list arguments;
     va_start(arguments, format);
-    set_line(reader, place->line, place->column, what, format, arguments);
+    refuse(reader, (struct scenario_place){place->line, place->column}, what, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -44,7 +76,7 @@ bool scenario_refuse_key(struct reader *reader, const cJSON *item, const char *f
     const struct qz_json_place *place = qz_json_place(&reader->json, item);
     va_list arguments;
     va_start(arguments, format);
-    set_line(reader, place->key_line, place->key_column, NULL, format, arguments);
+    refuse(reader, (struct scenario_place){place->key_line, place->key_column}, NULL, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -53,9 +85,15 @@ bool scenario_refuse_at(struct reader *reader, struct scenario_place place, cons
 {
     va_list arguments;
     va_start(arguments, format);
-    set_line(reader, place.line, place.column, what, format, arguments);
+    refuse(reader, place, what, format, arguments);
     va_end(arguments);
     return false;
+}
+
+void scenario_tell_mistakes(const struct scenario_mistakes *mistakes, FILE *out)
+{
+    for (size_t i = 0; i < mistakes->count; i++)
+        fprintf(out, "%s\n", mistakes->items[i].line);
 }
 
 const char *scenario_nearest(struct reader *reader, const char *word, const char *const *known)

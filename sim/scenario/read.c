@@ -61,6 +61,8 @@ static bool refuse_text(struct reader *reader, const struct key *key, const cJSO
 static bool check_volume_name(struct reader *reader, const struct key *key, const cJSON *item, const char *text)
 {
     size_t count;
+    if (reader->unsure)
+        return true;
     const struct scenario_volume *volumes = scenario_volumes(reader->given, &count);
     const char **known = scenario_take(reader->memory, (count + 1) * sizeof *known);
     const char *all = "";
@@ -126,14 +128,14 @@ static bool read_lines(struct reader *reader, const struct key *key, const cJSON
         return false;
     if (!cJSON_IsArray(value))
         return read_text(reader, key, item, text);
+    bool good = true;
     *text = "";
     cJSON_ArrayForEach(line, value) {
         const char *part;
-        if (!read_text(reader, key, line, &part))
-            return false;
-        *text = scenario_format(reader->memory, "%s%s\n", *text, part);
+        good = read_text(reader, key, line, &part) && good;
+        *text = scenario_format(reader->memory, "%s%s\n", *text, good ? part : "");
     }
-    return true;
+    return good;
 }
 
 /* ---- Numbers and words ------------------------------------------------------------------------------------------- */
@@ -204,16 +206,16 @@ static bool read_map(struct reader *reader, const struct key *key, const cJSON *
 {
     const cJSON *member;
     void *unused = scenario_take(reader->memory, key->object->size);
+    bool good = true;
     if (!cJSON_IsObject(value))
         return refuse_value(reader, key, value);
     cJSON_ArrayForEach(member, value) {
         const cJSON *content;
-        if (!check_volume_name(reader, key, member, member->string) ||
-            !matrix_value(reader, member, true, &content) ||
-            (content && !scenario_read_object(reader, key->object, content, unused)))
-            return false;
+        good = check_volume_name(reader, key, member, member->string) && good;
+        good = matrix_value(reader, member, true, &content) &&
+               (!content || scenario_read_object(reader, key->object, content, unused)) && good;
     }
-    return matrix_tree(reader, value, tree);
+    return good && matrix_tree(reader, value, tree);
 }
 
 #define STORE(type, value) (*(type *)(void *)to = (type)(value))
@@ -340,8 +342,8 @@ static bool read_list(struct reader *reader, const struct key *key, const cJSON 
     struct key one = *key;
     one.list = false;
     unsigned char *items = scenario_take(reader->memory, (elements.count + 1) * size);
-    for (size_t i = 0; read && i < elements.count; i++)
-        read = read_value(reader, &one, elements.items[i], items + i * size, NULL);
+    for (size_t i = 0; i < elements.count; i++)
+        read = read_value(reader, &one, elements.items[i], items + i * size, NULL) && read;
     *(void **)(void *)(out + key->at) = items;
     *(size_t *)(void *)(out + key->count) = elements.count;
     free(elements.items);
@@ -363,6 +365,7 @@ bool scenario_check_known(struct reader *reader, const struct key_object *keys, 
 {
     const cJSON *member;
     size_t count = 0;
+    bool good = true;
     while (keys->keys[count].name)
         count++;
     cJSON_ArrayForEach(member, item) {
@@ -371,26 +374,27 @@ bool scenario_check_known(struct reader *reader, const struct key_object *keys, 
         const char **known = scenario_take(reader->memory, (count + 1) * sizeof *known);
         for (size_t i = 0; i < count; i++)
             known[i] = keys->keys[i].name;
-        return scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s", member->string,
+        good = scenario_refuse_key(reader, member, "the key \"%s\" is not known here%s", member->string,
                                    scenario_nearest_or_all(reader, member->string, known));
     }
-    return true;
+    return good;
 }
 
 static bool check_company(struct reader *reader, const struct key_object *keys, const cJSON *item)
 {
+    bool good = true;
     for (const struct key *key = keys->keys; key->name; key++) {
         const cJSON *member = scenario_member(reader, item, key->name);
         if (key->required && !member)
-            return scenario_refuse(reader, item, keys->name, "the key \"%s\" is missing", key->name);
+            good = scenario_refuse(reader, item, keys->name, "the key \"%s\" is missing", key->name);
         if (member && key->with && !scenario_member(reader, item, key->with))
-            return scenario_refuse_key(reader, member, "the key \"%s\" is allowed only beside \"%s\"", key->name,
+            good = scenario_refuse_key(reader, member, "the key \"%s\" is allowed only beside \"%s\"", key->name,
                                        key->with);
         if (member && key->without && scenario_member(reader, item, key->without))
-            return scenario_refuse_key(reader, member, "the key \"%s\" is not allowed beside \"%s\"", key->name,
+            good = scenario_refuse_key(reader, member, "the key \"%s\" is not allowed beside \"%s\"", key->name,
                                        key->without);
     }
-    return true;
+    return good;
 }
 
 static bool check_rule(struct reader *reader, const struct key_object *keys, const cJSON *item)
@@ -449,11 +453,13 @@ bool scenario_read_object(struct reader *reader, const struct key_object *keys, 
         struct scenario_place *to = (struct scenario_place *)(void *)((unsigned char *)out + keys->place);
         *to = (struct scenario_place){place->line, place->column};
     }
-    if (!scenario_check_known(reader, keys, item) || !check_company(reader, keys, item) || !check_rule(reader, keys, item))
-        return false;
+    /* A key that is not known may be the one that seems to be missing. */
+    bool good = scenario_check_known(reader, keys, item) && check_company(reader, keys, item) &&
+                check_rule(reader, keys, item);
     for (const struct key *key = keys->keys; key->name; key++) {
-        if (!read_member(reader, keys, key, item, out))
-            return false;
+        bool read = read_member(reader, keys, key, item, out);
+        reader->unsure = reader->unsure || (key->named && !read);
+        good = good && read;
     }
-    return !keys->check || keys->check(reader, item, out);
+    return good && (!keys->check || keys->check(reader, item, out));
 }

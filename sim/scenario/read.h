@@ -16,12 +16,17 @@ struct reader {
     const char *fixtures; /* the folder fixtures/ */
     struct qz_json json;
     struct scenario_memory *memory;
-    struct scenario_mistake *mistake;
+    struct scenario_mistakes *mistakes;
+    size_t combination; /* of the matrix, from 0 */
+    bool unsure; /* what others name is wrong: who names it may be right */
     struct matrix matrix;
     const struct given *given; /* as far as it has been read */
 };
 
-/* ---- Mistakes: each sets the line and returns false -------------------------------------------------------------- */
+/* ---- Mistakes: each notes one and returns false ------------------------------------------------------------------ */
+
+/* Where one can be read on without believing what is wrong, it is: all mistakes are told at once, each once, and none
+ * that follows from another. */
 
 /* "file:line:column: what: …", at the value `item`. */
 bool scenario_refuse(struct reader *reader, const cJSON *item, const char *what, const char *format, ...)
@@ -43,12 +48,12 @@ const char *scenario_shown(struct reader *reader, const cJSON *value);
 /* The member as it is written, or NULL. */
 const cJSON *scenario_member(const struct reader *reader, const cJSON *object, const char *name);
 
-/* Reads an object into `out` (of keys->size). False: `mistake` says why. */
+/* Reads an object into `out` (of keys->size). False: it has mistakes. */
 bool scenario_read_object(struct reader *reader, const struct key_object *keys, const cJSON *item, void *out);
 
 /* NULL: there is none of that name. */
 const struct key *scenario_find_key(const struct key_object *keys, const char *name);
-/* Does the table have every key of this object? */
+/* Does the table have every key of this object? Each that it does not have is a mistake. */
 bool scenario_check_known(struct reader *reader, const struct key_object *keys, const cJSON *item);
 
 /* read_result.c: may the JSON result have what `item` says, at its members? */
@@ -67,7 +72,7 @@ const struct scenario_volume *scenario_volumes(const struct given *given, size_t
 /* The name of plugin `index`, in `name` if it is not given. */
 const char *scenario_plugin_name(struct scenario_memory *memory, const struct given *given, size_t index);
 
-/* lines.c: can a line of this scenario's trace match the pattern? False: `mistake` says what lines there are. */
+/* lines.c: can a line of this scenario's trace match the pattern? False: the mistake says what lines there are. */
 bool scenario_line_possible(struct reader *reader, const cJSON *item, const char *what, const char *pattern);
 
 /* worlds.c: sets scenario->worlds and why_not. `wanted`: bits of the key "worlds". */

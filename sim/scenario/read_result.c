@@ -5,14 +5,13 @@
 static bool check_members(struct reader *reader, const struct key_object *keys, const cJSON *object)
 {
     const cJSON *member;
-    if (!scenario_check_known(reader, keys, object))
-        return false;
+    bool good = scenario_check_known(reader, keys, object);
     cJSON_ArrayForEach(member, object) {
         const struct key *key = scenario_find_key(keys, member->string);
-        if (key->kind == KEY_RESULT && !scenario_check_result(reader, key, member))
-            return false;
+        if (key && key->kind == KEY_RESULT)
+            good = scenario_check_result(reader, key, member) && good;
     }
-    return true;
+    return good;
 }
 
 bool scenario_check_result(struct reader *reader, const struct key *key, const cJSON *item)
@@ -28,10 +27,9 @@ bool scenario_check_result(struct reader *reader, const struct key *key, const c
     if (!key->list)
         return check_members(reader, key->object, value);
     struct key one = *key;
+    bool good = true;
     one.list = false;
-    cJSON_ArrayForEach(part, value) {
-        if (!scenario_check_result(reader, &one, part))
-            return false;
-    }
-    return true;
+    cJSON_ArrayForEach(part, value)
+        good = scenario_check_result(reader, &one, part) && good;
+    return good;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include <cjson/cJSON.h>
@@ -308,17 +309,26 @@ struct scenario_set {
     void *memory; /* of scenario/, opaque */
 };
 
-/* What is wrong with a file: one line, "file:line:column: what was found, what is allowed". */
-struct scenario_mistake {
-    char line[1024];
+#define SCENARIO_MISTAKES_MAX 10
+
+/* What is wrong with a file, in the order of the places. Of more mistakes the first ones are kept. */
+struct scenario_mistakes {
+    size_t count;
+    struct scenario_mistake {
+        struct scenario_place place;
+        size_t combination; /* of the matrix, from 0: the first one that it was found in */
+        char line[1024];    /* "file:line:column: what was found, what is allowed" */
+    } items[SCENARIO_MISTAKES_MAX];
 };
 
-/* Reads one file and expands its matrix. `root`: the folder below which names count ("scenarios"). False: `mistake`
+void scenario_tell_mistakes(const struct scenario_mistakes *mistakes, FILE *out); /* a line each */
+
+/* Reads one file and expands its matrix. `root`: the folder below which names count ("scenarios"). False: `mistakes`
  * says why, and the set is as it was. Free with scenario_set_free. */
-bool scenario_read(struct scenario_set *set, const char *root, const char *file, struct scenario_mistake *mistake);
+bool scenario_read(struct scenario_set *set, const char *root, const char *file, struct scenario_mistakes *mistakes);
 /* The same from memory; `file` names it in messages. */
 bool scenario_parse(struct scenario_set *set, const char *root, const char *file, const char *text, size_t size,
-                    struct scenario_mistake *mistake);
+                    struct scenario_mistakes *mistakes);
 void scenario_set_free(struct scenario_set *set);
 
 /* The nearest folder at or above `path` that holds scenario.schema.json, or a folder "scenarios" in it that does: the

@@ -14,16 +14,16 @@
 /* What was read from a text; free with scenario_set_free(&…set). */
 struct parsed {
     struct scenario_set set;
-    struct scenario_mistake mistake;
+    struct scenario_mistakes mistakes;
     bool good;
 };
 
 static struct parsed parse(const char *text)
 {
     struct parsed parsed = {.good = false};
-    parsed.good = scenario_parse(&parsed.set, SCENARIOS, SCENARIOS "/a/b.json", text, strlen(text), &parsed.mistake);
+    parsed.good = scenario_parse(&parsed.set, SCENARIOS, SCENARIOS "/a/b.json", text, strlen(text), &parsed.mistakes);
     if (!parsed.good)
-        fprintf(stderr, "  %s\n", parsed.mistake.line);
+        scenario_tell_mistakes(&parsed.mistakes, stderr);
     return parsed;
 }
 
@@ -241,8 +241,8 @@ QZ_TEST(a_mistake_leaves_the_set_as_it_was) // What was read before stays; of th
     struct parsed parsed = parse_with("");
     static const char WRONG[] = "{\"description\": \"A rule.\", \"matrix\": {\"exit\": [1, 2, 256]},"
                                 "\"pre\": [{\"exit\": \"${exit}\"}], \"expect\": {}}";
-    CU_ASSERT_FALSE(scenario_parse(&parsed.set, SCENARIOS, "wrong.json", WRONG, strlen(WRONG), &parsed.mistake));
-    CHECK_STRING(parsed.mistake.line, "wrong.json:1:54: exit: 256; allowed is a whole number from 0 to 255");
+    CU_ASSERT_FALSE(scenario_parse(&parsed.set, SCENARIOS, "wrong.json", WRONG, strlen(WRONG), &parsed.mistakes));
+    CHECK_STRING(parsed.mistakes.items[0].line, "wrong.json:1:54: exit: 256; allowed is a whole number from 0 to 255");
     CHECK_STRING(only(&parsed)->name, "a/b");
     scenario_set_free(&parsed.set);
 }
@@ -371,7 +371,7 @@ QZ_TEST(a_pattern_that_no_line_can_match_is_a_mistake) // By form, plugin, volum
         char text[256];
         snprintf(text, sizeof text, "{\"description\": \"A rule.\", \"expect\": {\"never\": [\"%s\"]}}", IMPOSSIBLE[i]);
         struct parsed parsed = {.good = false};
-        parsed.good = scenario_parse(&parsed.set, SCENARIOS, "f.json", text, strlen(text), &parsed.mistake);
+        parsed.good = scenario_parse(&parsed.set, SCENARIOS, "f.json", text, strlen(text), &parsed.mistakes);
         CHECK_STRING(parsed.good ? "no mistake" : IMPOSSIBLE[i], IMPOSSIBLE[i]);
         scenario_set_free(&parsed.set);
     }

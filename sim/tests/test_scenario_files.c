@@ -36,17 +36,17 @@ static bool tell_mistake(const char *file, void *argument)
 {
     unsigned *count = argument;
     struct scenario_set set = {NULL, 0, NULL};
-    struct scenario_mistake mistake;
-    if (scenario_read(&set, SCENARIOS, file, &mistake))
+    struct scenario_mistakes mistakes;
+    if (scenario_read(&set, SCENARIOS, file, &mistakes))
         fprintf(seen, "%s: no mistake\n", file);
     else
-        fprintf(seen, "%s\n", mistake.line);
+        scenario_tell_mistakes(&mistakes, seen);
     scenario_set_free(&set);
     ++*count;
     return true;
 }
 
-QZ_TEST(every_mistake_is_told_by_its_place) // In one line: file, line, column, what it is, what is allowed.
+QZ_TEST(every_mistake_is_told_by_its_place) // A line each, in order: file, line, column, what it is, what is allowed.
 {
     char *text = NULL;
     size_t size;
@@ -68,10 +68,10 @@ static bool read_shipped(const char *file, void *argument)
 {
     unsigned *count = argument;
     struct scenario_set set = {NULL, 0, NULL};
-    struct scenario_mistake mistake;
-    CU_ASSERT_TRUE(scenario_read(&set, SCENARIOS, file, &mistake));
+    struct scenario_mistakes mistakes;
+    CU_ASSERT_TRUE(scenario_read(&set, SCENARIOS, file, &mistakes));
     if (set.count == 0)
-        fprintf(stderr, "  %s\n", mistake.line);
+        scenario_tell_mistakes(&mistakes, stderr);
     *count += (unsigned)set.count;
     scenario_set_free(&set);
     return true;
@@ -88,10 +88,10 @@ QZ_TEST(the_shipped_scenarios_are_read) // All files below scenarios/; the schem
 static void check_telling(const char *file, const char *telling)
 {
     struct scenario_set set = {NULL, 0, NULL};
-    struct scenario_mistake mistake;
+    struct scenario_mistakes mistakes;
     char *text = NULL;
     size_t size;
-    CHECK_INT(scenario_read(&set, QZ_FIXTURES "/scenarios", file, &mistake), true);
+    CHECK_INT(scenario_read(&set, QZ_FIXTURES "/scenarios", file, &mistakes), true);
     FILE *out = open_memstream(&text, &size);
     if (set.count > 0)
         scenario_explain(out, &set.items[0]);
@@ -189,7 +189,7 @@ static bool is_company(const struct trial *trial, const struct key *tried, const
 static bool read_trial(const struct trial *trial, const struct key *tried, const char *value, void *out)
 {
     static const struct given nothing;
-    struct scenario_mistake mistake;
+    struct scenario_mistakes mistakes = {.count = 0};
     struct qz_error error;
     char text[2048] = "{";
     for (const struct key *key = trial->keys->keys; key->name; key++) {
@@ -203,14 +203,14 @@ static bool read_trial(const struct trial *trial, const struct key *tried, const
     }
     snprintf(text + strlen(text), sizeof text - strlen(text), "}");
     struct reader reader = {.file = trial->keys->name, .fixtures = QZ_FIXTURES, .memory = trial->memory,
-                            .mistake = &mistake, .given = &nothing};
+                            .mistakes = &mistakes, .given = &nothing};
     if (qz_json_parse(reader.file, text, strlen(text), QZ_E_INTERNAL_ERROR, &reader.json, &error) != QZ_E_SUCCESS) {
         fprintf(stderr, "  %s: %s\n", error.message, text);
         return false;
     }
     bool read = scenario_read_object(&reader, trial->keys, reader.json.root, out);
     if (!read)
-        fprintf(stderr, "  %s: %s\n", mistake.line, text);
+        fprintf(stderr, "  %s: %s\n", mistakes.items[0].line, text);
     qz_json_free(&reader.json);
     return read;
 }
