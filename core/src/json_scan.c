@@ -228,9 +228,17 @@ static bool scan_element(struct scan *scan)
     return scan_value(scan, (struct position){0, 0});
 }
 
+static bool refuse_last_comma(struct scan *scan, struct position comma, char close)
+{
+    char found[] = "a comma before the closing \"?\"";
+    *strchr(found, '?') = close;
+    return refuse(scan, comma, found, "none there");
+}
+
 /* Reads an object or array, from its opening to its closing bracket. */
 static bool scan_container(struct scan *scan, char close, bool (*scan_part)(struct scan *), const char *next)
 {
+    struct position comma = {0, 0};
     if (scan->depth == QZ_JSON_DEPTH_MAX)
         return refuse(scan, here(scan), "a 33rd level of nesting", "at most 32 levels");
     scan->depth++;
@@ -239,9 +247,12 @@ static bool scan_container(struct scan *scan, char close, bool (*scan_part)(stru
     if (!take(scan, close)) {
         do {
             skip_blanks(scan);
+            if (comma.line > 0 && take(scan, close))
+                return refuse_last_comma(scan, comma, close);
             if (!scan_part(scan))
                 return false;
             skip_blanks(scan);
+            comma = here(scan);
         } while (take(scan, ','));
         if (!take(scan, close))
             return refuse_next(scan, next);

@@ -159,7 +159,7 @@ static const struct {
     {"timeout-too-long.json",
      "4:25: timeoutInSeconds: found 1801, allowed an integer from 1 to 1800, without quotes"},
     {"timeout-zero.json", "4:25: timeoutInSeconds: found 0, allowed an integer from 1 to 1800, without quotes"},
-    {"trailing-comma.json", "5:1: found \"}\", allowed a key in double quotes"},
+    {"trailing-comma.json", "4:27: found a comma before the closing \"}\", allowed none there"},
     {"trailing-nul.json", "5:1: found \"\\x00\", allowed nothing after the end of the value"},
     {"trailing-text.json", "5:1: found \"{\", allowed nothing after the end of the value"},
     {"two-texts-in-one.json", "2:44: found \"\\\"\", allowed \",\" or \"}\""},
