@@ -60,8 +60,8 @@ static bool refuse_unknown(struct reader *reader, const cJSON *item, const struc
     for (size_t i = 0; i < reader->matrix.count; i++)
         known[i] = reader->matrix.variables[i].name;
     const char *name = scenario_copy(reader->memory, reference->name, reference->name_size);
-    return scenario_refuse(reader, item, item->string ? item->string : "variable", "${%s}: %s%s", name,
-                           reader->matrix.count ? "no variable of the matrix" : "there is no matrix",
+    return scenario_refuse(reader, item, scenario_key_of(reader, item), "${%s} is %s%s", name,
+                           reader->matrix.count ? "no variable of the matrix" : "a variable, and there is no matrix",
                            scenario_nearest_or_all(reader, name, known));
 }
 
@@ -108,7 +108,7 @@ static bool refuse_member(struct reader *reader, const cJSON *item, const struct
                 known[count++] = entry->string;
         }
     }
-    return scenario_refuse(reader, item, item->string ? item->string : "variable",
+    return scenario_refuse(reader, item, scenario_key_of(reader, item),
                            "${%s.%s}: no value of %s has a member %s%s",
                            variable->name, member, variable->name, member,
                            scenario_nearest_or_all(reader, member, known));
@@ -210,7 +210,7 @@ static const char *replace_all(struct reader *reader, const cJSON *item, bool st
         const char *text = NULL;
         bool found = look_up(reader, item, &reference, strict, &known, &value);
         if (found && known && !(text = value_text(reader, value)))
-            found = scenario_refuse(reader, item, item->string ? item->string : "variable",
+            found = scenario_refuse(reader, item, scenario_key_of(reader, item),
                                     "%.*s in the middle of a text is a list or an object here; allowed is a string, a "
                                     "number, true or false", (int)reference.size, at);
         if (!found) {

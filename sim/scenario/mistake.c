@@ -90,6 +90,20 @@ bool scenario_refuse_at(struct reader *reader, struct scenario_place place, cons
     return false;
 }
 
+/* The nearest key on the way from `tree`, which goes by `key`, to `item`; NULL: it is not in there, or there is no key. */
+static const char *key_on_the_way(const cJSON *tree, const char *key, const cJSON *item)
+{
+    const char *found = tree == item ? key : NULL;
+    for (const cJSON *part = tree->child; part && !found; part = part->next)
+        found = key_on_the_way(part, part->string ? part->string : key, item);
+    return found;
+}
+
+const char *scenario_key_of(const struct reader *reader, const cJSON *item)
+{
+    return key_on_the_way(reader->json.root, NULL, item);
+}
+
 void scenario_tell_mistakes(const struct scenario_mistakes *mistakes, FILE *out)
 {
     for (size_t i = 0; i < mistakes->count; i++)

@@ -40,6 +40,8 @@ bool scenario_refuse_at(struct reader *reader, struct scenario_place place, cons
 const char *scenario_nearest(struct reader *reader, const char *word, const char *const *known);
 /* The same, or where none is near "; known are …". */
 const char *scenario_nearest_or_all(struct reader *reader, const char *word, const char *const *known);
+/* The key that `item` has or, being an element of lists, the nearest list has. NULL: none has. */
+const char *scenario_key_of(const struct reader *reader, const cJSON *item);
 /* The value as it would be written, cut. */
 const char *scenario_shown(struct reader *reader, const cJSON *value);
 
