@@ -387,6 +387,7 @@ static int make_bases(struct plan *plan)
     if (!running->options.seed_given && getrandom(&seed, sizeof seed, 0) != sizeof seed)
         seed = (uint32_t)now_us();
     running->report.seed = running->options.seed_given ? running->options.seed : seed;
+    running->report.folder = places_here();
     running->report.program = places_program();
     running->report.options = must(strdup(""));
     plan->bases = must(calloc(running->report.count + 1, sizeof *plan->bases));

@@ -21,7 +21,7 @@
 struct asked {
     struct random_order order;
     const char *found; /* folder */
-    const char *program;
+    const char *again; /* how commands begin that play something again */
     bool print;
     bool seed_given;
 };
@@ -182,14 +182,14 @@ static void tell_violation(uint64_t number, void *argument)
     random_play_apart(scenario, &verdict);
     printf("\nnumber %" PRIu64 ": ", number);
     put_visible(stdout, verdict.says);
-    printf("\n  repeat:  %s random --seed %" PRIu64 " --count 1\n", asked->program, number);
+    printf("\n  repeat:  %s random --seed %" PRIu64 " --count 1\n", asked->again, number);
     fflush(stdout);
     telling->status = EXIT_FAILED;
     if (verdict.sound && verdict.kind[0]) {
         int plays = random_shrink(scenario, verdict.kind);
         char *path = path_of(asked->found, verdict.kind, number);
         if (write_scenario(scenario, path, &verdict, number)) {
-            printf("  small:   %s run %s   (after %d plays)\n", asked->program, path, plays);
+            printf("  small:   %s run %s   (after %d plays)\n", asked->again, path, plays);
         } else {
             fprintf(stderr, "quiesce-sim random: %s: %s\n", path, strerror(errno));
             telling->status = EXIT_BROKEN;
@@ -230,13 +230,17 @@ static int explore(const struct asked *asked)
 
 int command_random(int argc, char **argv)
 {
+    char *here = places_here();
     char *program = places_program();
-    struct asked asked = {.found = ".", .program = program};
+    char *again = report_begin_again(here, program);
+    struct asked asked = {.found = ".", .again = again};
     int status = parse(argc, argv, &asked);
     if (status < 0) {
         settle(&asked);
         status = asked.print ? print_scenario(asked.order.first) : explore(&asked);
     }
+    free(again);
     free(program);
+    free(here);
     return status;
 }

@@ -49,6 +49,18 @@ static char *exact_pattern(const struct scenario *scenario)
     return pattern;
 }
 
+char *report_begin_again(const char *folder, const char *program)
+{
+    struct qz_text text = {0};
+    if (folder) {
+        qz_text_add(&text, "cd ");
+        qz_text_add_words(&text, (char *[]){(char *)folder, NULL});
+        qz_text_add(&text, " && ");
+    }
+    qz_text_add_words(&text, (char *[]){(char *)program, NULL});
+    return must(qz_text_take(&text));
+}
+
 char *report_repeat(const struct report *report, const struct report_case *it)
 {
     char seed[32];
@@ -67,9 +79,10 @@ char *report_repeat(const struct report *report, const struct report_case *it)
     words[count++] = (char *)it->scenario->file;
     words[count] = NULL;
     struct qz_text text = {0};
-    qz_text_add_words(&text, (char *[]){report->program, NULL});
-    qz_text_add(&text, " run %s%s", report->options, *report->options ? " " : "");
+    char *begin = report_begin_again(report->folder, report->program);
+    qz_text_add(&text, "%s run %s%s", begin, report->options, *report->options ? " " : "");
     qz_text_add_words(&text, words);
+    free(begin);
     free(filter);
     return must(qz_text_take(&text));
 }
@@ -96,6 +109,7 @@ void report_free(struct report *report)
     for (size_t i = 0; i < report->count; i++)
         report_case_free(&report->cases[i]);
     free(report->cases);
+    free(report->folder);
     free(report->program);
     free(report->options);
     free(report->command);

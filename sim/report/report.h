@@ -44,7 +44,8 @@ struct report {
     uint64_t seed;
     int64_t started;         /* seconds since the Epoch */
     int64_t duration_us;
-    char *program;           /* quiesce-sim, as the shell finds it; owned */
+    char *folder;            /* from which paths lead on; owned; NULL: not known */
+    char *program;           /* quiesce-sim, as the shell finds it from there; owned */
     char *options;           /* which every command that repeats something needs, as shell words; "": none; owned */
     char *command;           /* that repeats all of it; owned */
     int interrupted;         /* by this signal; 0: it went to its end */
@@ -62,6 +63,9 @@ char *report_name(const struct scenario *scenario);
 char *report_title(const struct report_case *it);
 /* "runner" of "runner/retries"; the caller frees. */
 char *report_capability(const struct scenario *scenario);
+/* "cd FOLDER && PROGRAM", for a shell: how a command begins that plays something again, wherever it is called. `folder`
+ * may be NULL. The caller frees. */
+char *report_begin_again(const char *folder, const char *program);
 /* The one command that plays this case again, for a shell; the caller frees. */
 char *report_repeat(const struct report *report, const struct report_case *it);
 

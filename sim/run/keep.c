@@ -1,13 +1,10 @@
 /* keep.c: what --keep leaves beside the world's own files: how to play it again, and what was seen. */
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "failure.h"
 #include "put.h"
 #include "running.h"
-#include "text.h"
 
 /* Opens a file of the folder for writing; NULL: it can't be had. */
 static FILE *create(const char *folder, const char *name, mode_t mode)
@@ -31,18 +28,12 @@ static void write_text(const char *folder, const char *name, const char *text)
 
 static void write_repro(const struct running *running, const struct report_case *it)
 {
-    char here[PATH_MAX];
     char *repeat = report_repeat(&running->report, it);
     FILE *file = create(it->kept, "repro.sh", 0700);
-    if (file && getcwd(here, sizeof here)) {
-        struct qz_text folder = {0};
-        qz_text_add_words(&folder, (char *[]){here, NULL});
-        fprintf(file, "#!/bin/sh\n# Plays again what left this folder.\ncd %s && exec %s \"$@\"\n",
-                (char *)must(folder.bytes), repeat);
-        qz_text_free(&folder);
-    }
-    if (file)
+    if (file) {
+        fprintf(file, "#!/bin/sh\n# Plays again what left this folder.\n%s \"$@\"\n", repeat);
         fclose(file);
+    }
     free(repeat);
 }
 

@@ -168,3 +168,9 @@ char *places_program(void)
     bool below = length > 1 && strncmp(self, here, length) == 0 && self[length] == '/';
     return must(strdup(below ? self + length + 1 : self));
 }
+
+char *places_here(void)
+{
+    char here[PATH_MAX];
+    return getcwd(here, sizeof here) ? must(strdup(here)) : NULL;
+}

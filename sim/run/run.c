@@ -53,6 +53,7 @@ static void describe(struct running *running, int argc, char **argv)
     if (!running->options.seed_given && getrandom(&seed, sizeof seed, 0) != sizeof seed)
         seed = (uint32_t)now_us();
     report->seed = running->options.seed_given ? running->options.seed : seed;
+    report->folder = places_here();
     report->program = places_program();
     report->options = options_of(&running->options);
     report->command = command_of(running, argc, argv);

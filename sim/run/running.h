@@ -54,6 +54,8 @@ void places_clean_up(struct running *running, size_t index); /* after the player
 bool places_cache(char cache[PATH_MAX], char *why, size_t why_size);
 /* As the shell finds it from here. The caller frees. */
 char *places_program(void);
+/* Where we are. The caller frees. NULL: nowhere that has a name. */
+char *places_here(void);
 
 /* jobs.c: plays every case that has no verdict yet. Returns the signal that interrupted, or 0. */
 int jobs_run(struct running *running);

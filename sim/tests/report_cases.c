@@ -203,7 +203,8 @@ struct report report_cases(void)
                             .seed = 42,
                             .started = 1700000000,
                             .duration_us = 4200000,
-                            .program = strdup("build/run/sim/quiesce-sim"),
+                            .folder = strdup("/srv/a house"),
+            .program = strdup("build/run/sim/quiesce-sim"),
                             .options = strdup("--binary build/run/core/quiesce"),
                             .command = strdup("build/run/sim/quiesce-sim run --seed 42 scenarios"),
                             .interrupted = 15};

@@ -124,7 +124,8 @@ QZ_TEST(tap_diagnoses_failures) // A failed point has what was expected and seen
     CHECK_CONTAINS(text, "      expected: \"thawed\"\n      seen: \"frozen\"\n      at: \"freeze /srv EIO\"\n");
     CHECK_CONTAINS(text, "    - [8100, \"KILL to agent\"]\n");
     CHECK_CONTAINS(text,
-                   "  repeat: \"build/run/sim/quiesce-sim run --binary build/run/core/quiesce --world fake --seed 42 ");
+                   "  repeat: \"cd '/srv/a house' && build/run/sim/quiesce-sim run --binary build/run/core/quiesce "
+                   "--world fake --seed 42 ");
     CHECK_CONTAINS(text, "  severity: error\n");
     CU_ASSERT_PTR_NULL(strchr(text, '\x1b'));
     free(text);
@@ -216,8 +217,9 @@ QZ_TEST(terminal_shows_expected_beside_seen) // A failure shows rule, findings, 
     CHECK_CONTAINS(text, "           6.300 ms  freeze /data begins\n");
     CHECK_CONTAINS(text, "  standard error of the player\n    ==1==ERROR: AddressSanitizer: SEGV\n");
     CHECK_CONTAINS(text,
-                   "  repeat: build/run/sim/quiesce-sim run --binary build/run/core/quiesce --world fake --seed 42 "
-                   "--filter 'guardian/killed:signal=KILL,type=a\\*\\[b]' scenarios/guardian/killed.json\n");
+                   "  repeat: cd '/srv/a house' && build/run/sim/quiesce-sim run --binary build/run/core/quiesce "
+                   "--world fake --seed 42 --filter 'guardian/killed:signal=KILL,type=a\\*\\[b]' "
+                   "scenarios/guardian/killed.json\n");
     CHECK_CONTAINS(text, "BROKEN  loop     guardian/killed:signal=TERM,type=xfs");
     CHECK_CONTAINS(text, "skipped 1 in the world loop: not root\n");
     CHECK_CONTAINS(text, "2 passed, 3 failed, 1 broken, 1 skipped, 1 not run in 4.20 s, seed 42\n");
@@ -263,7 +265,8 @@ static char *terminal_of(const char *const *variants, const char *const *wrong, 
     struct report_case cases[16];
     const struct report report = {.cases = cases, .count = count, .program = (char *)"sim", .options = (char *)""};
     for (size_t i = 0; i < count; i++) {
-        scenarios[i] = (struct scenario){.file = "s/a.json", .name = "a", .variant = variants[i], .description = "A rule."};
+        scenarios[i] = (struct scenario){
+            .file = "s/a.json", .name = "a", .variant = variants[i], .description = "A rule."};
         cases[i] = (struct report_case){.scenario = &scenarios[i], .world = &worlds[i % 2], .verdict = VERDICT_FAILED};
         findings_add(&cases[i].findings, 0, SIZE_MAX, "0", wrong[i], "the exit status");
     }
@@ -286,7 +289,8 @@ QZ_TEST(failures_that_are_alike_are_told_once) // In each world; the first one c
     CHECK_INT(count_of(text, "  repeat: "), 3);
     CHECK_CONTAINS(text, "FAILED  virtual  a:n=1  (0 µs)\n  A rule.\n  s/a.json\n  and 1 more alike\n    a:n=3\n"
                          "  the exit status\n    expected 0\n    seen     10\n");
-    CHECK_CONTAINS(text, "FAILED  fake     a:n=1  (0 µs)\n  A rule.\n  s/a.json\n  and 2 more alike\n    a:n=2\n    a:n=3\n");
+    CHECK_CONTAINS(text, "FAILED  fake     a:n=1  (0 µs)\n  A rule.\n  s/a.json\n"
+                         "  and 2 more alike\n    a:n=2\n    a:n=3\n");
     CHECK_CONTAINS(text, "FAILED  virtual  a:n=2  (0 µs)\n  A rule.\n  s/a.json\n  the exit status\n");
     CHECK_CONTAINS(text, "--filter a:n=1 s/a.json\n");
     CHECK_CONTAINS(text, "0 passed, 6 failed in ");
@@ -301,7 +305,8 @@ QZ_TEST(of_many_that_fail_alike_some_are_named) // The rest is counted, and none
                                         "10", "7"};
     char *text = terminal_of(variants, wrong, 16);
     CHECK_INT(count_of(text, "FAILED"), 9);
-    CHECK_CONTAINS(text, "  and 7 more alike\n    a:n=1\n    a:n=2\n    a:n=3\n    a:n=4\n    a:n=5\n    … and 2 others\n");
+    CHECK_CONTAINS(text, "  and 7 more alike\n    a:n=1\n    a:n=2\n    a:n=3\n    a:n=4\n    a:n=5\n"
+                         "    … and 2 others\n");
     free(text);
 }
 
@@ -356,8 +361,8 @@ QZ_TEST(repeating_names_one_case) // The pattern that repeats a case matches its
     CHECK_INT(fnmatch(pattern, "guardian/killed:signal=KILL,type=axb", 0), FNM_NOMATCH);
     free(command);
     command = report_repeat(&report, &report.cases[CASE_PASSED]);
-    CHECK_STRING(command, "build/run/sim/quiesce-sim run --binary build/run/core/quiesce --world virtual --seed 42 "
-                          "scenarios/freeze/two-volumes.json");
+    CHECK_STRING(command, "cd '/srv/a house' && build/run/sim/quiesce-sim run --binary build/run/core/quiesce "
+                          "--world virtual --seed 42 scenarios/freeze/two-volumes.json");
     free(command);
     report_free(&report);
 }
