@@ -9,6 +9,13 @@ cd "$ROOT"
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+# Refuses the command line.
+wrong() { printf '%s: %s; --help tells more\n' "${0##*/}" "$*" >&2; exit 2; }
+# What stands at the script's head.
+usage() { printf 'Usage: ' && sed -n '2,/^[^#]/s/^# \{0,1\}//p' "ci/${0##*/}"; }
+# Says that, if it is all that is asked for.
+answer_help() { [[ ${1-} != --help ]] || { usage && exit; }; }
+
 need_root() { ((EUID == 0)) || die "this freezes a filesystem on a loop device, which only root can: sudo ci/${0##*/}"; }
 
 # Runs a command; shows its output only if it fails.

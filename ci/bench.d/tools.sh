@@ -7,9 +7,9 @@ declare -A PEERS=() # what --peer brings
 PEER_NAMES=()
 
 peer_add() {
-    [[ $1 =~ ^([a-z0-9._-]+)=(.+)$ ]] || die "--peer: \"$1\" is not NAME=COMMAND, NAME of a-z, 0-9, \".\", \"_\" and \"-\""
+    [[ $1 =~ ^([a-z0-9._-]+)=(.+)$ ]] || wrong "--peer: \"$1\" is not NAME=COMMAND, NAME of a-z, 0-9, \".\", \"_\" and \"-\""
     [[ ! " quiesce quiesce-expedited fsfreeze qemu-ga " == *" ${BASH_REMATCH[1]} "* ]] ||
-        die "--peer: ${BASH_REMATCH[1]} is measured anyway; choose another name"
+        wrong "--peer: ${BASH_REMATCH[1]} is measured anyway; choose another name"
     PEERS[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
     PEER_NAMES+=("${BASH_REMATCH[1]}")
 }
