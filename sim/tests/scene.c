@@ -174,6 +174,7 @@ static cJSON *outcome_json(const struct outcome *outcome)
         clean += outcome->snapshots[i].taken && outcome->snapshots[i].clean;
     cJSON_AddNumberToObject(object, "snapshots", clean);
     cJSON_AddNumberToObject(object, "longest_stall_us", (double)outcome->longest_stall_us);
+    cJSON_AddNumberToObject(object, "call_matches", outcome->call_matches ? outcome->call_matches[0] : -1);
     return object;
 }
 

@@ -69,7 +69,8 @@ int64_t played_writes(const struct played *played, int line);
 const char *played_text(const struct played *played, const char *key); /* left, refused; "" if there is none */
 int played_exit(const struct played *played, int step);
 int played_signal(const struct played *played, int step);
-int64_t played_number(const struct played *played, const char *key); /* longest_stall_us, snapshots (taken and clean) */
+/* longest_stall_us, snapshots (taken and clean), call_matches (of the first call) */
+int64_t played_number(const struct played *played, const char *key);
 const char *played_of_step(const struct played *played, int step, const char *key); /* out, err */
 const char *played_result(const struct played *played, int step, const char *key);
 bool played_frozen(const struct played *played, int step, const char *mount);

@@ -97,6 +97,49 @@ QZ_TEST(what_was_to_go_wrong_went_wrong) // An action whose line never came, and
     story_end(&story);
 }
 
+QZ_TEST(what_was_to_befall_calls_did) // A system call, and an operation of the seam, that never came is found …
+{
+    struct story story;
+    int matches[] = {2, 0};
+    bool struck[] = {true, false};
+    const struct scenario_call calls[] = {{.by = SCENARIO_BY_GUARDIAN, .call = "openat", .nth = 2}, {.call = "read"}};
+    const struct scenario_blow blows[] = {{.by = SCENARIO_AGENT, .op = "any", .nth = 40}, {.op = "lock", .nth = 1}};
+    story_begin(&story);
+    story_good_run(&story);
+    story.scenario.calls = calls;
+    story.scenario.call_count = 2;
+    story.scenario.blows = blows;
+    story.scenario.blow_count = 2;
+    missed(&story, NULL); /* … unless the world cannot tell */
+    story.outcome.call_matches = matches;
+    missed(&story, "calls[1] never went wrong");
+    matches[0] = matches[1] = 1;
+    missed(&story, "calls[0] never went wrong");
+    story.outcome.call_matches = NULL;
+    story.outcome.blows_struck = struck;
+    missed(&story, "blows[1] never struck");
+    struck[1] = true;
+    missed(&story, NULL);
+    story_end(&story);
+}
+
+QZ_TEST(what_a_script_was_to_do_it_did) // Each row is played; of the snapshot command's, the last may say what must not be.
+{
+    struct story story;
+    story_begin(&story);
+    story_good_run(&story);
+    story.plugin.post.attempt_count = 1;
+    story.scenario.snapshot_count = 3;
+    missed(&story, NULL);
+    story.plugin.pre.attempt_count = 2;
+    missed(&story, "pre[1] of ScriptRunner was never played");
+    story.plugin.post.attempt_count = 3;
+    story_script(&story, TRACE_PRE, 2, TRACE_STARTS, 0);
+    story_script(&story, TRACE_POST, 2, TRACE_STARTS, 0);
+    missed(&story, "post[2] of ScriptRunner was never played");
+    story_end(&story);
+}
+
 QZ_TEST(the_result_is_compared) // Exit status, consistency, errors and any part of the result.
 {
     static const char *const errors[] = {"FreezeLost"};

@@ -144,6 +144,7 @@ QZ_TEST(system_call_fails) // The nth system call of the agent that matches fail
                                        .nth = 1, .error = EIO};
     if (play_with_call(&scene, &played, &call)) {
         CHECK_INT(played_count(&played, "unlink(/run/quiesce/journal) by agent goes wrong"), 1);
+        CHECK_INT(played_number(&played, "call_matches"), 1);
         CHECK_ORDER(&played, "thaw /data ok", "unlink(/run/quiesce/journal) by agent goes wrong", "agent exits *");
     }
     played_free(&played);

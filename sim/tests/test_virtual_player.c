@@ -165,6 +165,24 @@ QZ_TEST(an_operation_fails_as_told) // The nth of its kind by that process.
     play(&stage, 0, "application", "Success", NULL);
 }
 
+QZ_TEST(what_struck_is_told) // A blow at a call that was never made is none, and neither is one in a command that is not there.
+{
+    static const struct world_settings SETTINGS = {.seed = 1};
+    static const struct scenario_blow BLOWS[] = {
+        {.by = SCENARIO_AGENT, .command = 1, .op = "guard", .nth = 99, .error = EAGAIN},
+        {.by = SCENARIO_AGENT, .command = 2, .op = "guard", .nth = 1, .error = EAGAIN},
+        {.by = SCENARIO_AGENT, .command = 1, .op = "guard", .nth = 2, .error = EAGAIN}};
+    struct stage stage;
+    set(&stage);
+    stage.scenario.blows = BLOWS;
+    stage.scenario.blow_count = 3;
+    world_virtual.play(&stage.scenario, &SETTINGS, &stage.outcome);
+    CHECK_INT(stage.outcome.blows_struck[0], false);
+    CHECK_INT(stage.outcome.blows_struck[1], false);
+    CHECK_INT(stage.outcome.blows_struck[2], true);
+    outcome_free(&stage.outcome);
+}
+
 QZ_TEST(a_process_is_killed_at_its_operation) // Before or after it, alone or both at once; the trace says who did it.
 {
     static const char *const ALONE[] = {"freeze /log begins", "KILL to guardian", "guardian dies KILL", "thaw /* ok",

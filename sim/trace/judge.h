@@ -29,7 +29,8 @@ int64_t judge_hold_limit_us(const struct scenario_step *step);
 /* Is it one of the commands that have a result? */
 bool judge_is_reporting(const struct scenario_step *step);
 void judge_expectations(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings);
-/* Was each action done that waits for a line, did each fault strike? A scenario that somebody wrote is for that. */
+/* Was each action done that waits for a line, did each fault, blow and call strike, was each row of a script played? A
+ * scenario that somebody wrote is for that. */
 void judge_missed(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings);
 /* Two worlds played the same scenario: code, consistency, exit status and order of phases must agree. */
 void judge_agreement(const char *name_a, const struct outcome *a, const char *name_b, const struct outcome *b,

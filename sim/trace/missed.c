@@ -41,6 +41,55 @@ static int count_operations(const struct outcome *outcome, const struct scenario
     return count;
 }
 
+/* A world that cannot make them go wrong tells nothing of them. */
+static void judge_calls(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings)
+{
+    static const char *const CALLERS[] = {
+        [SCENARIO_BY_AGENT] = "agent", [SCENARIO_BY_GUARDIAN] = "guardian", [SCENARIO_BY_CHILD] = "child"};
+    char expected[512];
+    for (size_t i = 0; outcome->call_matches && i < scenario->call_count; i++) {
+        const struct scenario_call *call = &scenario->calls[i];
+        snprintf(expected, sizeof expected, "%s(%s) by %s", call->call, call->about ? call->about : "*",
+                 CALLERS[call->by]);
+        expect_nth(outcome->call_matches[i], call->nth > 0 ? call->nth : 1, expected, "calls", i, "never went wrong",
+                   findings);
+    }
+    for (size_t i = 0; outcome->blows_struck && i < scenario->blow_count; i++) {
+        const struct scenario_blow *blow = &scenario->blows[i];
+        snprintf(expected, sizeof expected, "%s %d by %s in command %d", blow->op, blow->nth,
+                 blow->by == SCENARIO_AGENT ? "agent" : "guardian", blow->command);
+        expect_nth(outcome->blows_struck[i], 1, expected, "blows", i, "never struck", findings);
+    }
+}
+
+static int count_starts(const struct outcome *outcome, enum trace_role role, const char *plugin)
+{
+    int count = 0;
+    for (size_t i = 0; i < outcome->trace.count; i++) {
+        const struct trace_event *event = &outcome->trace.events[i];
+        count += event->what == TRACE_STARTS && event->role == role && event->plugin &&
+                 strcmp(event->plugin, plugin) == 0;
+    }
+    return count;
+}
+
+/* Whether somebody has written down the first row, which may be the usual one, is not known here; each further one was
+ * written down to be played. */
+static void judge_rows(const struct scenario_script *script, const struct outcome *outcome, enum trace_role role,
+                       const char *plugin, struct findings *findings)
+{
+    char expected[48];
+    char seen[48];
+    int rows = (int)script->attempt_count;
+    int count = count_starts(outcome, role, plugin);
+    if (rows < 2 || count >= rows)
+        return;
+    snprintf(expected, sizeof expected, "%d starts", rows);
+    snprintf(seen, sizeof seen, "%d start%s", count, count == 1 ? "" : "s");
+    findings_add(findings, 0, SIZE_MAX, expected, seen, "%s[%d] of %s was never played",
+                 role == TRACE_PRE ? "pre" : "post", count > 0 ? count : 1, plugin);
+}
+
 void judge_missed(const struct scenario *scenario, const struct outcome *outcome, struct findings *findings)
 {
     char expected[512];
@@ -54,5 +103,11 @@ void judge_missed(const struct scenario *scenario, const struct outcome *outcome
         const struct scenario_fault *fault = &scenario->faults[i];
         int count = count_operations(outcome, fault, expected, sizeof expected);
         expect_nth(count, fault->nth > 0 ? fault->nth : 1, expected, "faults", i, "never struck", findings);
+    }
+    judge_calls(scenario, outcome, findings);
+    for (size_t i = 0; i < scenario->plugin_count; i++) {
+        const struct scenario_plugin *plugin = &scenario->plugins[i];
+        judge_rows(&plugin->pre, outcome, TRACE_PRE, plugin->name, findings);
+        judge_rows(&plugin->post, outcome, TRACE_POST, plugin->name, findings);
     }
 }

@@ -17,6 +17,8 @@ void outcome_free(struct outcome *outcome)
     free(outcome->snapshots);
     free(outcome->crashes);
     free(outcome->left);
+    free(outcome->call_matches);
+    free(outcome->blows_struck);
     free(outcome->refused);
     free(outcome->unsafe);
     free(outcome->broken);

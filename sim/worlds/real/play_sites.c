@@ -45,7 +45,6 @@ struct play_sites {
     FILE *record; /* NULL: nobody asked */
     struct tally *tallies;
     size_t tally_count;
-    int *matches; /* calls that each of the scenario's is about, so far */
     struct later *later;
 };
 
@@ -196,7 +195,7 @@ static const struct scenario_call *find_given(struct play *play, enum scenario_c
         const struct scenario_call *given = &play->scenario->calls[i];
         if (given->by != by || strcmp(given->call, name) != 0 || (given->about && fnmatch(given->about, about, 0) != 0))
             continue;
-        int match = ++play->sites->matches[i];
+        int match = ++play->outcome->call_matches[i];
         if (!found && (given->nth == 0 || given->nth == match))
             found = given;
     }
@@ -263,7 +262,7 @@ void play_sites_begin(struct play *play)
     if (!play->settings->calls && play->scenario->call_count == 0)
         return;
     play->sites = allocate(1, sizeof *play->sites);
-    play->sites->matches = allocate(play->scenario->call_count, sizeof *play->sites->matches);
+    play->outcome->call_matches = allocate(play->scenario->call_count, sizeof *play->outcome->call_matches);
     play->sites->record = play->settings->calls ? fopen(play->settings->calls, "we") : NULL;
     if (play->settings->calls && !play->sites->record)
         abort();
@@ -298,7 +297,6 @@ void play_sites_end(struct play *play)
     if (sites->record)
         fclose(sites->record);
     free(sites->tallies);
-    free(sites->matches);
     free(sites);
     play->sites = NULL;
 }

@@ -54,6 +54,14 @@ void virtual_forget_faults(struct virtual_world *world)
     world->faults = NULL;
 }
 
+bool virtual_has_struck(const struct virtual_world *world, size_t index)
+{
+    const struct fault *fault = world->faults;
+    for (; fault && index > 0; index--)
+        fault = fault->next;
+    return fault && fault->used_up;
+}
+
 void virtual_fail(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth, int error)
 {
     if (op == VIRTUAL_OP_ANY || !can_fail[op]) {

@@ -159,6 +159,8 @@ enum virtual_moment { VIRTUAL_BEFORE, VIRTUAL_AFTER }; /* the operation takes ef
  * the beginning: any). */
 void virtual_aim(struct virtual_world *world, int ordinal);
 void virtual_forget_faults(struct virtual_world *world); /* those on operations, that have not struck yet */
+/* Has the one that was set as number `index` since then, from 0, struck? Of one with VIRTUAL_EVERY it is not known. */
+bool virtual_has_struck(const struct virtual_world *world, size_t index);
 
 /* volume_start's error comes in its event. Operations that cannot fail: the test program aborts. */
 void virtual_fail(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth, int error);

@@ -144,6 +144,7 @@ static void play_step(struct player *player, struct command *command, int number
     player_set_blows(player);
     enum virtual_end end = virtual_run(player->world, agent, command);
     player_tell(player);
+    player_note_blows(player);
     step->exit = player->status;
     step->signal = player->status < 0 && was_killed(player) ? SIGKILL : 0; /* else it stands still */
     step->out = copy(virtual_output(player->world, QZ_STREAM_RESULT) + printed);
@@ -165,6 +166,7 @@ static void play(const struct scenario *scenario, const struct world_settings *s
     *outcome = (struct outcome){.steps = calloc(scenario->step_count, sizeof *outcome->steps)};
     player->scenario = scenario;
     player->outcome = outcome;
+    outcome->blows_struck = calloc(scenario->blow_count + 1, sizeof *outcome->blows_struck);
     player->dues = calloc(scenario->action_count + 1, sizeof *player->dues);
     player_set_up(player, settings->seed);
     virtual_observe(player->world, player_tell, player);

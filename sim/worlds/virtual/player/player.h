@@ -51,6 +51,7 @@ struct player {
 
 void player_set_up(struct player *player, uint64_t seed);
 void player_set_blows(struct player *player); /* those of its step */
+void player_note_blows(struct player *player); /* which of them have struck */
 dev_t player_device(const struct player *player, const char *mount); /* of the volume that is named so */
 /* The volume that has this mount point, as the scenario names it; NULL: none. */
 const char *player_volume(const struct scenario *scenario, const char *mount_point);

@@ -181,6 +181,15 @@ void player_set_blows(struct player *player)
     }
 }
 
+void player_note_blows(struct player *player)
+{
+    size_t set = 0;
+    for (size_t i = 0; i < player->scenario->blow_count; i++) {
+        if (player->scenario->blows[i].command == player->step + 1)
+            player->outcome->blows_struck[i] = virtual_has_struck(player->world, set++);
+    }
+}
+
 /* The journal as the scenario gives it, with the machine's boot id in it. */
 static void add_journal(struct player *player, const char *journal)
 {
