@@ -68,7 +68,8 @@ static bool read_all(struct reader *reader, const char *root, struct scenario_se
 }
 
 /* Notes the one mistake of a file of which nothing can be read. */
-__attribute__((format(printf, 2, 3))) static bool refuse_file(struct scenario_mistakes *mistakes, const char *format, ...)
+__attribute__((format(printf, 2, 3)))
+static bool refuse_file(struct scenario_mistakes *mistakes, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

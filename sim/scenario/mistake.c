@@ -90,7 +90,7 @@ bool scenario_refuse_at(struct reader *reader, struct scenario_place place, cons
     return false;
 }
 
-/* The nearest key on the way from `tree`, which goes by `key`, to `item`; NULL: it is not in there, or there is no key. */
+/* The nearest key on the way from `tree`, which goes by `key`, to `item`. NULL: it is not in there, or has none. */
 static const char *key_on_the_way(const cJSON *tree, const char *key, const cJSON *item)
 {
     const char *found = tree == item ? key : NULL;

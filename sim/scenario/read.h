@@ -53,10 +53,12 @@ const cJSON *scenario_member(const struct reader *reader, const cJSON *object, c
 /* Reads an object into `out` (of keys->size). False: it has mistakes. */
 bool scenario_read_object(struct reader *reader, const struct key_object *keys, const cJSON *item, void *out);
 
-/* NULL: there is none of that name. */
+/* read_keys.c. NULL: there is none of that name. */
 const struct key *scenario_find_key(const struct key_object *keys, const char *name);
 /* Does the table have every key of this object? Each that it does not have is a mistake. */
 bool scenario_check_known(struct reader *reader, const struct key_object *keys, const cJSON *item);
+/* Is none missing, and does none stand beside one that it must not? */
+bool scenario_check_company(struct reader *reader, const struct key_object *keys, const cJSON *item);
 
 /* read_result.c: may the JSON result have what `item` says, at its members? */
 bool scenario_check_result(struct reader *reader, const struct key *key, const cJSON *item);

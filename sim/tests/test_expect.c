@@ -123,7 +123,7 @@ QZ_TEST(what_was_to_befall_calls_did) // A system call, and an operation of the 
     story_end(&story);
 }
 
-QZ_TEST(what_a_script_was_to_do_it_did) // Each row is played; of the snapshot command's, the last may say what must not be.
+QZ_TEST(what_a_script_was_to_do_it_did) // Each row of a script is played; those of the snapshot command need not be.
 {
     struct story story;
     story_begin(&story);

@@ -165,7 +165,7 @@ QZ_TEST(an_operation_fails_as_told) // The nth of its kind by that process.
     play(&stage, 0, "application", "Success", NULL);
 }
 
-QZ_TEST(what_struck_is_told) // A blow at a call that was never made is none, and neither is one in a command that is not there.
+QZ_TEST(what_struck_is_told) // A blow at a call that was never made has not struck.
 {
     static const struct world_settings SETTINGS = {.seed = 1};
     static const struct scenario_blow BLOWS[] = {

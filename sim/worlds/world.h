@@ -67,9 +67,9 @@ struct outcome {
     size_t snapshot_count;
     struct outcome_crash *crashes; /* in the order of time */
     size_t crash_count;
-    int *call_matches; /* for each of the scenario's calls: how many calls of quiesce's it was about; NULL: the world has
-                          none */
-    bool *blows_struck; /* for each of its blows; NULL: the world has none */
+    int *call_matches;  /* for each of the scenario's calls: how many of quiesce's it was about. Owned; NULL: no world of
+                           calls */
+    bool *blows_struck; /* for each of its blows. Owned; NULL: no world of blows */
     char **left;      /* what was still there at the end and had not been before: one line each (invariant 1) */
     size_t left_count;
     char *refused;    /* an attempt to freeze or thaw what the scenario did not make; NULL: none */

@@ -1,4 +1,4 @@
-/* Any bytes as a scenario file: refused with clear lines, or read; laid out otherwise it is explained in the same words. */
+/* Any bytes as a scenario file: refused in clear lines, or read; laid out otherwise it is told in the same words. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
