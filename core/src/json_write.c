@@ -47,7 +47,8 @@ static void add_string(struct qz_text *text, const char *bytes, size_t size)
         start = bytes + at;
         for (length = 0; at + length < size && !is_ascii((unsigned char)start[length]); length++)
             ;
-        qz_text_add_utf8(text, start, length);
+        if (length > 0)
+            qz_text_add_utf8(text, start, length);
         at += length;
     }
     add(text, "\"");

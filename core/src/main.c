@@ -16,7 +16,8 @@ int main(int argc, char **argv)
         perror("quiesce");
         return QZ_EXIT_SOFTWARE;
     }
-    int status = qz_command_line_do(os, argc, argv, environ, getenv("NO_COLOR") != NULL);
+    const char *no_colour = getenv("NO_COLOR"); /* empty, it counts for nothing: no-color.org */
+    int status = qz_command_line_do(os, argc, argv, environ, no_colour && *no_colour);
     qz_linux_close(os);
     return status;
 }
