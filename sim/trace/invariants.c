@@ -149,19 +149,21 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
     return agent && guardian;
 }
 
-/* Was somebody killed as its thaw of the volume had just been done, before its thread could be back and note that? Nobody
- * knows of that thaw then. */
+/* Was somebody killed in its thaw of the volume, or before its thread could be back and note it? Nobody knows of that thaw
+ * then. */
 static bool killed_on_the_way_back(const struct judging *judging, const char *volume, size_t before)
 {
-    int64_t thawed_us[] = {[TRACE_AGENT] = INT64_MIN, [TRACE_GUARDIAN] = INT64_MIN};
+    int64_t back_us[] = {[TRACE_AGENT] = INT64_MIN, [TRACE_GUARDIAN] = INT64_MIN}; /* at the latest */
     bool killed = false;
     for (size_t i = 0; i < before; i++) {
         const struct trace_event *event = at(judging, i);
-        bool thaw = event->what == TRACE_DONE && event->op == TRACE_THAW && event->value == 0;
-        if (thaw && event->role <= TRACE_GUARDIAN && strcmp(event->volume, volume) == 0)
-            thawed_us[event->role] = event->at_us;
+        bool thaws = event->op == TRACE_THAW && event->role <= TRACE_GUARDIAN && strcmp(event->volume, volume) == 0;
+        if (thaws && event->what == TRACE_BEGINS)
+            back_us[event->role] = INT64_MAX;
+        else if (thaws && event->what == TRACE_DONE)
+            back_us[event->role] = event->at_us + WAY_BACK_US;
         else if (event->what == TRACE_SENT && event->value == SIGKILL && event->target <= TRACE_GUARDIAN)
-            killed |= event->at_us <= thawed_us[event->target] + WAY_BACK_US;
+            killed |= event->at_us <= back_us[event->target];
     }
     return killed;
 }
