@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -91,16 +92,22 @@ int gate_call_number(const char *name)
     return -1;
 }
 
+/* What was written to in relocating is made read-only when that is done; nothing else ever is. */
+static bool ends_relocating(const struct gate_call *call)
+{
+    return call->call == SYS_mprotect && call->arguments[2] == PROT_READ;
+}
+
 bool gate_call_is_loaders(const struct gate_call *call)
 {
     char path[64], line[512];
-    bool loaders = false;
+    bool loaders = ends_relocating(call);
     snprintf(path, sizeof path, "/proc/%d/maps", (int)call->pid);
     FILE *maps = fopen(path, "re");
     while (maps && fgets(line, sizeof line, maps)) {
         unsigned long begin = 0, end = 0;
         if (sscanf(line, "%lx-%lx", &begin, &end) == 2 && call->instruction >= begin && call->instruction < end)
-            loaders = strstr(line, "/ld-linux") != NULL || strstr(line, "/ld.so") != NULL;
+            loaders |= strstr(line, "/ld-linux") != NULL || strstr(line, "/ld.so") != NULL;
     }
     if (maps)
         fclose(maps);

@@ -15,7 +15,8 @@ const char *gate_call_name(int call);
 /* The other way; -1: it does not have it. */
 int gate_call_number(const char *name);
 
-/* Is it the dynamic loader that makes the call, and not the program? */
+/* Is it the dynamic loader that makes the call, and not the program? Of a static program: the call that is made in the
+ * loader's place, before the program begins, and ends it when it fails. */
 bool gate_call_is_loaders(const struct gate_call *call);
 
 /* What a waiting call is about, as a pattern (fnmatch): a path, the path of an open file, a request … Paths are told as

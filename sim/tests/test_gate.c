@@ -359,6 +359,31 @@ QZ_TEST(all_calls_but_the_free_ones_are_gated) // A filter for all others: every
     CHECK_STRING(kinds.about, "/etc/hostname");
 }
 
+/* Fails every mprotect of the program's own; counts those of the loader at `argument`. */
+static void fail_protections(struct guest *guest, const struct gate_call *call, void *argument)
+{
+    int *loaders = argument;
+    if (call->call == SYS_mprotect && !gate_call_is_loaders(call)) {
+        gate_fail(guest->listener, call, ENOMEM);
+        return;
+    }
+    *loaders += call->call == SYS_mprotect;
+    gate_continue(guest->listener, call);
+}
+
+QZ_TEST(static_programs_are_their_own_loaders) // What a program without a loader does in its place is the loader's.
+{
+    static char *const probes[] = {PROBE, PROBE "_static"};
+    int calls[GATE_CALLS_MAX];
+    const struct gate_filter filter = {.calls = calls, .count = gate_free_calls(calls), .all_others = true};
+    for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
+        int loaders = 0;
+        struct guest guest = play(&filter, (char *[]){probes[i], "show", "/dev/null", NULL}, fail_protections, &loaders);
+        CHECK_INT(guest.status, 0);
+        CU_ASSERT_TRUE(loaders > 0);
+    }
+}
+
 /* ---- What a call is about --------------------------------------------------------------------------------------- */
 
 static void check_about(int number, uint64_t first, uint64_t second, const char *expected)
