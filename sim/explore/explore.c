@@ -415,7 +415,7 @@ static void plan_free(struct plan *plan)
     free(plan->shown.cases);
     free(plan->violations);
     free(plan->bases);
-    free(plan->attempts);
+    plan_forget_attempts(plan);
     report_free(&plan->running.report);
     scenario_set_free(&plan->running.set);
     scenario_memory_free(plan->memory);

@@ -96,7 +96,6 @@ struct plan {
     size_t base_count;
     struct attempt *attempts;
     size_t attempt_count;
-    size_t attempt_capacity;
     size_t strangers; /* sites of calls that nobody has thought of */
     const struct attempt **violations; /* those that were seen again when they were played again */
     struct report shown;  /* their cases, for the report */
@@ -112,6 +111,7 @@ struct plan {
 void plan_base(struct plan *plan, struct base *base, const struct scenario *scenario, const struct world *world);
 void plan_attempts(struct plan *plan);
 void plan_pairs(struct plan *plan, size_t count);
+void plan_forget_attempts(struct plan *plan);
 /* The scenario in which it happens; lies in `memory`, but for what the plan's bases have. */
 struct scenario *plan_scenario(const struct plan *plan, const struct attempt *attempt, struct scenario_memory *memory);
 /* What befalls the site, as a row of a scenario. */

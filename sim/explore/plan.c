@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "claims.h"
 #include "explore.h"
@@ -11,6 +12,7 @@
 
 #define LATE_MARGIN_US 1500000 /* beyond what the invariants allow: a thaw that waits for this is too late */
 #define HOLD_LIMIT "1"         /* where a scenario does not say: nobody wants to wait for a minute */
+#define ATTEMPTS_MAX ((size_t)1 << 23)
 #define SLACK_US 30000000      /* for what an error makes quiesce wait for */
 
 /* ---- Bases ------------------------------------------------------------------------------------------------------ */
@@ -206,13 +208,29 @@ static uint32_t draw(uint64_t *seed)
     return (uint32_t)(*seed * UINT64_C(2685821657736338717) >> 32);
 }
 
+/* Room for all of them, of which what is written to is there: players, which need none of it, would spend their time on
+ * having a copy. */
+static void make_room(struct plan *plan)
+{
+    size_t size = ATTEMPTS_MAX * sizeof *plan->attempts;
+    plan->attempts = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    must(plan->attempts == MAP_FAILED ? NULL : plan->attempts);
+    madvise(plan->attempts, size, MADV_DONTFORK);
+}
+
 static struct attempt *add_attempt(struct plan *plan)
 {
-    if (plan->attempt_count == plan->attempt_capacity) {
-        plan->attempt_capacity = plan->attempt_capacity ? 2 * plan->attempt_capacity : 4096;
-        plan->attempts = must(realloc(plan->attempts, plan->attempt_capacity * sizeof *plan->attempts));
-    }
+    if (!plan->attempts)
+        make_room(plan);
+    if (plan->attempt_count == ATTEMPTS_MAX)
+        must(NULL);
     return &plan->attempts[plan->attempt_count++];
+}
+
+void plan_forget_attempts(struct plan *plan)
+{
+    if (plan->attempts)
+        munmap(plan->attempts, ATTEMPTS_MAX * sizeof *plan->attempts);
 }
 
 static void add_fault(void *argument, const struct fault *fault)
