@@ -228,6 +228,10 @@ static int become(struct qz_linux *lx, const struct qz_child_spec *spec)
     failed = spec->facts ? look_again(spec->path, spec->facts) : 0;
     if (failed)
         return failed;
+    /* Whoever has taken over from a dead starter may have looked for the tree before there was one; or nobody has, and
+     * nobody would see to what is begun here. */
+    if (getppid() != lx->self.pid)
+        _exit(127);
     environ = (char **)spec->envp;
     execvp(spec->facts ? spec->path : found, spec->argv);
     return errno;
@@ -327,9 +331,6 @@ static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct 
     pid_t pid = fork_into(&fds);
     if (pid == 0) {
         qz_linux_tree_root(lx, spec->slot);
-        /* Whoever takes over from us may have looked for the tree before there was one. */
-        if (getppid() != lx->self.pid)
-            _exit(127);
         run_child(lx, spec, &fds);
     }
     int failed = pid < 0 ? errno : 0;
