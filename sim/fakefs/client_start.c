@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -13,6 +12,7 @@
 
 #include "fakefs.h"
 #include "mount.h"
+#include "server.h"
 
 /* Where the server finds what it gets from us. */
 #define SERVER_COMMAND 3
@@ -21,46 +21,37 @@
 #define START_WAIT_MS 10000
 #define STOP_WAIT_MS 5000 /* for a server to end by itself, and again for it to die */
 
-static int spawn(const struct fakefs_mount *mount, int command, int owner, pid_t *server)
+/* What is ours is not the server's. A session of its own: a Ctrl-C ends who started it, which has still to clean up. */
+static void leave_behind(int command, int owner)
 {
-    char size[32];
-    snprintf(size, sizeof size, "%lld", (long long)mount->size);
-    const char *argv[16] = {mount->self, "fakefs", "--command", "3", "--owner", "4"};
-    int count = 6;
-    if (mount->size > 0) {
-        argv[count++] = "--size";
-        argv[count++] = size;
-    }
-    if (mount->history)
-        argv[count++] = "--history";
-    if (mount->block_device) {
-        argv[count++] = "--block-device";
-        argv[count++] = mount->block_device;
-    }
-    argv[count++] = "--";
-    argv[count] = mount->mount_point;
-
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, command, SERVER_COMMAND);
-    posix_spawn_file_actions_adddup2(&files, owner, SERVER_OWNER);
-    posix_spawn_file_actions_addclosefrom_np(&files, SERVER_OWNER + 1);
-    posix_spawnattr_t attributes;
     sigset_t none;
-    sigset_t all;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    setsid();
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    dup2(command, SERVER_COMMAND);
+    dup2(owner, SERVER_OWNER);
+    close_range(SERVER_OWNER + 1, ~0U, 0);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* refused for SIGKILL, SIGSTOP and the C library's own */
     sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    /* A session of its own: a Ctrl-C ends who started it, which has still to clean up. */
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    int error = posix_spawn(server, mount->self, &files, &attributes, (char *const *)argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&files);
-    return error;
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Forked, not executed: linking alone would take longer than all that many a scenario does. Returns 0 or an errno. */
+static int start_server(const struct fakefs_mount *mount, int command, int owner, pid_t *server)
+{
+    *server = fork();
+    if (*server == 0) {
+        leave_behind(command, owner);
+        _exit(server_run(&(struct server_options){.mount_point = mount->mount_point,
+                                                  .block_device = mount->block_device,
+                                                  .size = mount->size,
+                                                  .history = mount->history,
+                                                  .command = SERVER_COMMAND,
+                                                  .owner = SERVER_OWNER}));
+    }
+    return *server < 0 ? errno : 0;
 }
 
 /* Waits for the server to say that it is mounted, or why not. */
@@ -96,12 +87,12 @@ int fakefs_start(struct fakefs *fakefs, const struct fakefs_mount *mount, char *
     int command = move_up(ends[1]);
     int owner = move_up(pidfd_open(getpid(), 0));
     fakefs->control = ends[0];
-    int error = spawn(mount, command, owner, &fakefs->server);
+    int error = start_server(mount, command, owner, &fakefs->server);
     close(command);
     close(owner);
     if (error) {
         fakefs->server = 0;
-        snprintf(why, why_size, "%s: %s", mount->self, strerror(error));
+        snprintf(why, why_size, "no process for a fake filesystem: %s", strerror(error));
     } else {
         fakefs->process = pidfd_open(fakefs->server, 0);
         mount_source(mount->block_device, fakefs->server, fakefs->source, sizeof fakefs->source);

@@ -33,7 +33,6 @@ struct fakefs {
 
 /* How it is mounted. Borrowed. */
 struct fakefs_mount {
-    const char *self;         /* the quiesce-sim binary */
     const char *mount_point;
     const char *block_device; /* mounts as fuseblk on this device, so that it looks block-backed; NULL: fuse */
     int64_t size;             /* bytes that statfs tells and that can be written (ENOSPC beyond); 0: the machine's memory */

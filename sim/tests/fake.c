@@ -1,5 +1,8 @@
 #include "fake.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -51,16 +54,16 @@ static pid_t start_rescuer(int server)
     _exit(0);
 }
 
-/* What sanitizers find in a server goes to files, which fake_close looks for. */
+/* What a sanitizer finds in a server goes to files, which fake_close looks for. */
 static void keep_reports(const struct fake *fake)
 {
-    static char given[512] = "?";
-    char options[1024];
-    const char *now = getenv("ASAN_OPTIONS");
-    if (strcmp(given, "?") == 0)
-        snprintf(given, sizeof given, "%s", now ? now : "");
-    snprintf(options, sizeof options, "%s:log_path=%s/report", given, fake->directory);
-    setenv("ASAN_OPTIONS", options, 1);
+#ifdef __SANITIZE_ADDRESS__
+    char path[96];
+    snprintf(path, sizeof path, "%s/report", fake->directory);
+    __sanitizer_set_report_path(path);
+#else
+    (void)fake;
+#endif
 }
 
 static void check_reports(const struct fake *fake)
@@ -86,7 +89,6 @@ bool fake_open(struct fake *fake, const struct fakefs_mount *options)
     mkdir(fake->mount, 0755);
     keep_reports(fake);
     struct fakefs_mount mount = options ? *options : (struct fakefs_mount){0};
-    mount.self = QUIESCE_SIM;
     mount.mount_point = fake->mount;
     char why[512] = "";
     int error = fakefs_start(&fake->fakefs, &mount, why, sizeof why);

@@ -11,13 +11,10 @@
 
 #define TINY_DISK 65536 /* bytes: only there so that the volume has a block device */
 
-static bool start(struct sandbox *sandbox, struct sandbox_volume *volume, const struct fakefs_mount *mount_as,
-                  struct problem *problem)
+static bool start(struct sandbox_volume *volume, const struct fakefs_mount *served, struct problem *problem)
 {
     char why[256] = "";
-    struct fakefs_mount served = *mount_as;
-    served.self = sandbox->settings->self;
-    int error = fakefs_start(&volume->fakefs, &served, why, sizeof why);
+    int error = fakefs_start(&volume->fakefs, served, why, sizeof why);
     return !error || problem_set(problem, "the fake filesystem of %s: %s", volume->given->mount, why);
 }
 
@@ -47,7 +44,7 @@ bool fake_mount(struct sandbox *sandbox, struct sandbox_volume *volume, struct p
     char device[PATH_MAX];
     volume_device(sandbox, volume->loop, device);
     const struct fakefs_mount served = {.mount_point = volume->path, .block_device = device, .size = volume->given->size};
-    volume->fake = start(sandbox, volume, &served, problem);
+    volume->fake = start(volume, &served, problem);
     close(loop);
     return volume->fake;
 }
@@ -78,7 +75,7 @@ bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, stru
     const struct fakefs_mount served = {.mount_point = folder, .history = sandbox_looks_back(sandbox, volume->given)};
     if (mkdir(folder, 0700) != 0)
         return problem_set(problem, "%s: %s", folder, strerror(errno));
-    if (!start(sandbox, volume, &served, problem))
+    if (!start(volume, &served, problem))
         return false;
     if (stat(folder, &facts) != 0)
         return problem_set(problem, "%s: %s", folder, strerror(errno));
