@@ -12,10 +12,10 @@
 #include "failure.h"
 #include "put.h"
 
-#define RECORDINGS 3    /* not every run makes the same calls; what any of them made is explored */
-#define TRIES_MAX 4     /* to come to a site that not every run comes to */
-#define JOBS 12         /* who waits for processors */
-#define WAITING_JOBS 24 /* who waits for time to pass */
+#define RECORDINGS 3     /* not every run makes the same calls; what any of them made is explored */
+#define TRIES_MAX 4      /* to come to a site that not every run comes to */
+#define JOBS 16          /* who waits for processors */
+#define WAITING_JOBS 128 /* who waits for time to pass */
 #define REPLAYED_MAX 300
 #define BATCH_MAX 2048 /* so many scenarios at a time: each player is a fork of all that lies in memory */
 #define SHRUNK_MAX 12
