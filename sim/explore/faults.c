@@ -72,12 +72,14 @@ static const struct {
     {" fgetxattr ", {EIO, ENODATA, EOPNOTSUPP}},
 };
 
-/* What is no file on a disk has errors of its own. */
+/* What is no file on a disk has errors of its own; and whether there is a journal says whether anything is frozen: that
+ * there is none, where there is one, is no error but another state of the machine. */
 static const struct {
     const char *calls;
     const char *about;
     int errors[ERRORS_MAX];
 } SPECIAL[] = {
+    {" openat ", "/run/quiesce/journal", {EACCES, EINTR, EIO, EMFILE, ENFILE, ENOMEM}},
     {" read ", "pipe", {EAGAIN, EINTR}},
     {" write ", "pipe", {EAGAIN, EINTR, EPIPE}},
     {" read ", "eventfd", {EAGAIN}}, /* all of them never wait: O_NONBLOCK */

@@ -136,7 +136,9 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
     }
     for (size_t i = 0; i < judging->scenario->call_count; i++) {
         const struct scenario_call *call = &judging->scenario->calls[i];
-        if (call->delay_us > 0 && call->about && strncmp(call->about, "FITHAW ", 7) == 0)
+        bool thaws = call->about && strncmp(call->about, "FITHAW ", 7) == 0;
+        bool reports = call->about && strcmp(call->about, "eventfd") == 0 && strcmp(call->call, "write") == 0;
+        if (call->delay_us > 0 && (thaws || reports)) /* a volume's thread, which thaws when it has told of the freeze */
             return true;
     }
     bool agent = was_sent(judging, step, TRACE_AGENT, 9) || was_sent(judging, step, TRACE_AGENT, 19);
@@ -149,12 +151,12 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
     return agent && guardian;
 }
 
-/* Was somebody killed in its thaw of the volume, or before its thread could be back and note it? Nobody knows of that thaw
- * then. */
-static bool killed_on_the_way_back(const struct judging *judging, const char *volume, size_t before)
+/* Was somebody killed, or stopped, in its thaw of the volume, or before its thread could be back and note it? Nobody knows
+ * of that thaw then. */
+static bool lost_on_the_way_back(const struct judging *judging, const char *volume, size_t before)
 {
     int64_t back_us[] = {[TRACE_AGENT] = INT64_MIN, [TRACE_GUARDIAN] = INT64_MIN}; /* at the latest */
-    bool killed = false;
+    bool lost = false;
     for (size_t i = 0; i < before; i++) {
         const struct trace_event *event = at(judging, i);
         bool thaws = event->op == TRACE_THAW && event->role <= TRACE_GUARDIAN && strcmp(event->volume, volume) == 0;
@@ -162,10 +164,11 @@ static bool killed_on_the_way_back(const struct judging *judging, const char *vo
             back_us[event->role] = INT64_MAX;
         else if (thaws && event->what == TRACE_DONE)
             back_us[event->role] = event->at_us + WAY_BACK_US;
-        else if (event->what == TRACE_SENT && event->value == SIGKILL && event->target <= TRACE_GUARDIAN)
-            killed |= event->at_us <= back_us[event->target];
+        else if (event->what == TRACE_SENT && (event->value == SIGKILL || event->value == SIGSTOP) &&
+                 event->target <= TRACE_GUARDIAN)
+            lost |= event->at_us <= back_us[event->target];
     }
-    return killed;
+    return lost;
 }
 
 static void judge_thaw(struct judging *judging, const struct hold *hold, size_t index)
@@ -173,7 +176,7 @@ static void judge_thaw(struct judging *judging, const struct hold *hold, size_t 
     const struct trace_event *event = at(judging, index);
     /* After both were killed the journal is all that says whose a freeze is. */
     if (event->role != TRACE_OTHER && hold->owner == OTHERS && !both_were_killed(judging, event->step - 1) &&
-        !killed_on_the_way_back(judging, event->volume, index))
+        !lost_on_the_way_back(judging, event->volume, index))
         findings_add(judging->findings, 7, index, "somebody else's freeze is left alone", "thawed by quiesce",
                      "%s had been frozen by somebody else", event->volume);
     int begun = at(judging, hold->since)->step;
