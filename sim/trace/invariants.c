@@ -151,18 +151,19 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
     return agent && guardian;
 }
 
-/* Was somebody killed, or stopped, in its thaw of the volume, or before its thread could be back and note it? Nobody knows
- * of that thaw then. */
+/* Was somebody killed, or stopped, while it froze or thawed the volume, or before its thread could be back and note it?
+ * Nobody knows what came of it then, or what may still come. */
 static bool lost_on_the_way_back(const struct judging *judging, const char *volume, size_t before)
 {
     int64_t back_us[] = {[TRACE_AGENT] = INT64_MIN, [TRACE_GUARDIAN] = INT64_MIN}; /* at the latest */
     bool lost = false;
     for (size_t i = 0; i < before; i++) {
         const struct trace_event *event = at(judging, i);
-        bool thaws = event->op == TRACE_THAW && event->role <= TRACE_GUARDIAN && strcmp(event->volume, volume) == 0;
-        if (thaws && event->what == TRACE_BEGINS)
+        bool operates = (event->op == TRACE_FREEZE || event->op == TRACE_THAW) && event->role <= TRACE_GUARDIAN &&
+                        strcmp(event->volume, volume) == 0;
+        if (operates && event->what == TRACE_BEGINS)
             back_us[event->role] = INT64_MAX;
-        else if (thaws && event->what == TRACE_DONE)
+        else if (operates && event->what == TRACE_DONE)
             back_us[event->role] = event->at_us + WAY_BACK_US;
         else if (event->what == TRACE_SENT && (event->value == SIGKILL || event->value == SIGSTOP) &&
                  event->target <= TRACE_GUARDIAN)
