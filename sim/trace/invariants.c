@@ -156,18 +156,22 @@ static bool is_late_on_purpose(const struct judging *judging, const char *volume
 static bool lost_on_the_way_back(const struct judging *judging, const char *volume, size_t before)
 {
     int64_t back_us[] = {[TRACE_AGENT] = INT64_MIN, [TRACE_GUARDIAN] = INT64_MIN}; /* at the latest */
+    int64_t sent_us[] = {[TRACE_AGENT] = INT64_MIN / 2, [TRACE_GUARDIAN] = INT64_MIN / 2}; /* as it came to the call, say */
     bool lost = false;
     for (size_t i = 0; i < before; i++) {
         const struct trace_event *event = at(judging, i);
         bool operates = (event->op == TRACE_FREEZE || event->op == TRACE_THAW) && event->role <= TRACE_GUARDIAN &&
                         strcmp(event->volume, volume) == 0;
-        if (operates && event->what == TRACE_BEGINS)
+        if (operates && event->what == TRACE_BEGINS) {
             back_us[event->role] = INT64_MAX;
-        else if (operates && event->what == TRACE_DONE)
+            lost |= event->at_us <= sent_us[event->role] + WAY_BACK_US;
+        } else if (operates && event->what == TRACE_DONE) {
             back_us[event->role] = event->at_us + WAY_BACK_US;
-        else if (event->what == TRACE_SENT && (event->value == SIGKILL || event->value == SIGSTOP) &&
-                 event->target <= TRACE_GUARDIAN)
+        } else if (event->what == TRACE_SENT && (event->value == SIGKILL || event->value == SIGSTOP) &&
+                   event->target <= TRACE_GUARDIAN) {
+            sent_us[event->target] = event->at_us;
             lost |= event->at_us <= back_us[event->target];
+        }
     }
     return lost;
 }
