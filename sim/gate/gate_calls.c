@@ -116,12 +116,24 @@ bool gate_call_is_loaders(const struct gate_call *call)
 
 /* ---- What is another one in every run --------------------------------------------------------------------------- */
 
-/* Is the end of the path a dot and six letters or digits, as mkstemp makes them? */
+/* Does a name end here that is written to under a temporary one first? */
+static bool is_written(const char *path, size_t length)
+{
+    static const char *const ENDS[] = {"/journal", "/result", ".json"};
+    for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
+        size_t size = strlen(ENDS[i]);
+        if (length >= size && memcmp(path + length - size, ENDS[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is the end of the path a dot and six letters or digits, as mkstemp makes them? ".events" is not. */
 static bool is_temporary(const char *path, size_t length)
 {
     if (length < 8 || path[length - 7] != '.')
         return false;
-    bool mixed = false;
+    bool mixed = is_written(path, length - 7);
     for (const char *c = path + length - 6; c < path + length; c++) {
         if (!isalnum((unsigned char)*c))
             return false;
@@ -139,13 +151,20 @@ static size_t run_id_length(const char *text)
     return 17 + strspn(text + 17, "0123456789abcdef");
 }
 
+/* How long the UUID is that begins here; 0: none does. */
+static size_t uuid_length(const char *text)
+{
+    size_t length = strspn(text, "0123456789abcdef-");
+    return length == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' ? length : 0;
+}
+
 /* How long the mark of a harness is that begins here (sweep.h), with numbers and six random characters; 0: none does. */
 static size_t mark_length(const char *text)
 {
     return strncmp(text, "quiesce-sim.", 12) == 0 ? strcspn(text, "/") : 0;
 }
 
-/* In place: numbers that stand alone, behind one of /.-:[ or "loop" become "*", and so do names of runs and of harnesses. */
+/* In place: numbers that stand alone, behind one of /.-:[ or "loop" become "*", and so do names of runs and of harnesses, and UUIDs. */
 static void generalise(char *path)
 {
     size_t length = strlen(path);
@@ -154,7 +173,7 @@ static void generalise(char *path)
     char *to = path;
     for (const char *from = path; *from;) {
         bool begins = from == path || strchr("/.-:[", from[-1]) || (from - path >= 4 && strncmp(from - 4, "loop", 4) == 0);
-        size_t digits = begins ? run_id_length(from) + mark_length(from) : 0;
+        size_t digits = begins ? run_id_length(from) + mark_length(from) + uuid_length(from) : 0;
         digits = begins && digits == 0 ? strspn(from, "0123456789") : digits;
         if (digits > 0 && !isalpha((unsigned char)from[digits])) {
             *to++ = '*';

@@ -397,12 +397,17 @@ static void check_about(int number, uint64_t first, uint64_t second, const char 
 QZ_TEST(calls_are_told_by_what_they_are_about) // Paths and descriptors by name; what changes from run to run is "*".
 {
     static const char stat[] = "/proc/4711/stat", temporary[] = "/run/quiesce/journal.aB3dE6";
+    static const char lower[] = "/run/quiesce/journal.wmlrtu", events[] = "/sys/fs/cgroup/cgroup.events";
+    static const char uuid[] = "/sys/fs/btrfs/632e580c-365c-947e-7b44-9720e578017d/devices";
     static const char plain[] = "/srv/data.images2", loop[] = "/dev/loop452", name[] = "status";
     int directory = open("/proc/self", O_RDONLY | O_DIRECTORY), pipes[2] = {-1, -1};
     if (pipe(pipes) != 0)
         CU_FAIL("no pipe");
     check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)stat, "/proc/*/stat");
     check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)temporary, "/run/quiesce/journal.*");
+    check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)lower, "/run/quiesce/journal.*");
+    check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)events, events);
+    check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)uuid, "/sys/fs/btrfs/*/devices");
     check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)plain, plain);
     check_about(SYS_openat, (uint64_t)AT_FDCWD, (uintptr_t)loop, "/dev/loop*");
     check_about(SYS_openat, (uint64_t)directory, (uintptr_t)name, "/proc/*/status");
