@@ -431,28 +431,31 @@ QZ_TEST(a_thaw_of_a_foreign_freeze_is_found) // 7: nobody else's freeze is thawe
     story_judged(&story, 7, "frozen by somebody else");
 }
 
-/* The guardian thaws, is killed so much later, somebody else freezes, and the agent thaws once more. */
-static void thawed_again(struct story *story, int64_t killed_after_us)
+/* The guardian thaws, gets the signal so much later, somebody else freezes, and the agent thaws once more. */
+static void thawed_again(struct story *story, int signal_number, int64_t after_us)
 {
     story_begin(story);
     story_pre(story);
     story_operation(story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
     story_snapshot(story, 0);
     story_operation(story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
-    story->now_us += killed_after_us - MS;
+    story->now_us += after_us - MS;
     story_tell(story, (struct trace_event){
-                          .role = TRACE_HARNESS, .what = TRACE_SENT, .target = TRACE_GUARDIAN, .value = SIGKILL});
+                          .role = TRACE_HARNESS, .what = TRACE_SENT, .target = TRACE_GUARDIAN, .value = signal_number});
     story_operation(story, TRACE_OTHER, TRACE_FREEZE, 0, 7);
     story_operation(story, TRACE_AGENT, TRACE_THAW, 0, 7);
     story_post(story);
     story_result(story, "application", 0, NULL);
 }
 
-QZ_TEST(who_could_not_note_its_thaw_is_excused) // 7: killed before it can have been back from the call, and not later.
+QZ_TEST(who_could_not_note_its_thaw_is_excused) // 7: lost before it can have been back from the call, and not later.
 {
-    struct story story;
-    thawed_again(&story, 2 * MS);
-    story_judged(&story, 7, NULL);
-    thawed_again(&story, 20 * MS);
-    story_judged(&story, 7, "frozen by somebody else");
+    static const int SIGNALS[] = {SIGKILL, SIGSTOP};
+    for (size_t i = 0; i < sizeof SIGNALS / sizeof SIGNALS[0]; i++) {
+        struct story story;
+        thawed_again(&story, SIGNALS[i], 2 * MS);
+        story_judged(&story, 7, NULL);
+        thawed_again(&story, SIGNALS[i], 20 * MS);
+        story_judged(&story, 7, "frozen by somebody else");
+    }
 }
