@@ -233,6 +233,11 @@ static bool begin(struct shrinker *shrinker)
         cJSON_AddItemToArray(then, step);
     }
     set(root, "then", then);
+    const char *by = strstr(shrinker->what, "was left frozen by command "); /* and the last one thaws it */
+    int number = by ? atoi(strrchr(by, ' ')) : 0;
+    cJSON *step = number > 1 ? cJSON_GetArrayItem(then, number - 2) : number == 1 ? root : NULL;
+    if (step)
+        cJSON_AddArrayToObject(cJSON_GetObjectItemCaseSensitive(step, "expect"), "frozen");
     cJSON *calls = cJSON_GetObjectItemCaseSensitive(root, "calls");
     if (!calls)
         calls = cJSON_AddArrayToObject(root, "calls");
