@@ -46,6 +46,7 @@ struct worker {
     atomic_int *operations; /* where a guardian counts what it has under way, else NULL */
     struct qz_linux_workers *all;
     int slot;
+    bool left; /* to itself: something is under way still */
 };
 
 /* One mapping: this, then the threads' stacks. It is never given back while a thread may still come back to it. */
@@ -221,20 +222,23 @@ static int start_thread(struct qz_linux_workers *workers, int slot)
     return failed;
 }
 
-/* Ends all threads. One that has an operation under way ends after that: it is left alone, and the memory with it. */
+/* Ends all threads, side by side. One that has an operation under way ends after that: it is left alone, and the memory
+ * with it. */
 static void end_workers(struct qz_linux_workers *workers)
 {
     bool left = false;
     for (int slot = 0; slot < workers->count; slot++) {
         struct worker *worker = &workers->list[slot];
-        bool busy = worker->state == WORKER_BUSY;
+        worker->left = worker->state == WORKER_BUSY;
+        left = left || worker->left;
         worker->op = WORKER_END;
         sem_post(&worker->start);
-        if (busy)
-            pthread_detach(worker->thread);
+    }
+    for (int slot = 0; slot < workers->count; slot++) {
+        if (workers->list[slot].left)
+            pthread_detach(workers->list[slot].thread);
         else
-            pthread_join(worker->thread, NULL);
-        left = left || busy;
+            pthread_join(workers->list[slot].thread, NULL);
     }
     if (!left)
         munmap(workers, workers->size);
