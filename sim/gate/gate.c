@@ -30,7 +30,7 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
-#define FIXED_INSTRUCTIONS 12
+#define FIXED_INSTRUCTIONS 17
 
 /* Kernels to come may send and read more than our header knows of. */
 union notification {
@@ -55,35 +55,70 @@ static struct sock_filter answer_with(unsigned action)
     return (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
 }
 
-/* Goes on `then` instructions further if the loaded word is `value`, else `otherwise` further. */
-static struct sock_filter if_is(unsigned value, size_t then, size_t otherwise)
+/* Where a jump leads to: so many instructions further, or to one of the two answers, the last instructions. */
+enum { TO_ALLOW = UINT8_MAX - 1, TO_NOTIFY };
+
+static struct sock_filter jump_if(unsigned comparison, unsigned value, uint8_t then, uint8_t otherwise)
 {
-    return (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, (uint8_t)then, (uint8_t)otherwise);
+    return (struct sock_filter)BPF_JUMP(BPF_JMP | comparison | BPF_K, value, then, otherwise);
 }
 
-/* Writes the program and returns its length. Of ioctl's request the kernel looks at the lower half only; both machines
- * have that one first. The end is: else, allow, notify. */
+static struct sock_filter if_is(unsigned value, uint8_t then, uint8_t otherwise)
+{
+    return jump_if(BPF_JEQ, value, then, otherwise);
+}
+
+static uint8_t resolve(uint8_t target, size_t from, size_t allow)
+{
+    return target < TO_ALLOW ? target : (uint8_t)(allow + (target == TO_NOTIFY) - from - 1);
+}
+
+/* Writes the two answers, and resolves the jumps to them. Returns the program's length. */
+static size_t end_program(struct sock_filter *program, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (BPF_CLASS(program[i].code) != BPF_JMP)
+            continue;
+        program[i].jt = resolve(program[i].jt, i, n);
+        program[i].jf = resolve(program[i].jf, i, n);
+    }
+    program[n++] = answer_with(SECCOMP_RET_ALLOW);
+    program[n++] = answer_with(SECCOMP_RET_USER_NOTIF);
+    return n;
+}
+
+/* Of arguments the kernel looks at the lower half only, where they are ints; both machines have that one first. */
+static struct sock_filter load_argument(int number)
+{
+    return load(offsetof(struct seccomp_data, args) + (size_t)number * sizeof(uint64_t));
+}
+
+/* Writes the program and returns its length. */
 static unsigned short compile(const struct gate_filter *filter, struct sock_filter *program)
 {
     size_t n = 0;
     program[n++] = load(offsetof(struct seccomp_data, arch));
     program[n++] = if_is(OUR_ARCH, 0, 2);
     program[n++] = load(offsetof(struct seccomp_data, nr));
-    program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN_CALLS, 0, 1);
+    program[n++] = jump_if(BPF_JGE, FOREIGN_CALLS, 0, 1);
     program[n++] = answer_with(SECCOMP_RET_KILL_PROCESS);
-    size_t allow = n + filter->count + 5;
-    size_t listed = filter->all_others ? allow : allow + 1;
-    program[n] = if_is(SYS_sendmsg, allow - n - 1, 0);
-    n++;
-    for (size_t i = 0; i < filter->count; i++, n++)
-        program[n] = if_is((unsigned)filter->calls[i], listed - n - 1, 0);
-    program[n++] = filter->all_others ? (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 4) : if_is(SYS_ioctl, 0, 3);
-    program[n++] = load(offsetof(struct seccomp_data, args[1]));
-    program[n++] = if_is((unsigned)FIFREEZE, 2, 0);
-    program[n++] = if_is((unsigned)FITHAW, 1, 0);
-    program[n++] = answer_with(SECCOMP_RET_ALLOW);
-    program[n++] = answer_with(SECCOMP_RET_USER_NOTIF);
-    return (unsigned short)n;
+    program[n++] = if_is(SYS_sendmsg, TO_ALLOW, 0);
+    for (size_t i = 0; i < filter->count; i++)
+        program[n++] = if_is((unsigned)filter->calls[i], filter->all_others ? TO_ALLOW : TO_NOTIFY, 0);
+    if (filter->all_others)
+        program[n++] = jump_if(BPF_JGE, 0, TO_NOTIFY, 0);
+    if (filter->opens_to_read) {
+        program[n++] = if_is(SYS_openat, 0, 4);
+        program[n++] = load_argument(0);
+        program[n++] = if_is((unsigned)AT_FDCWD, 0, TO_ALLOW);
+        program[n++] = load_argument(2);
+        program[n++] = jump_if(BPF_JSET, O_ACCMODE | O_CREAT | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_PATH, TO_ALLOW, TO_NOTIFY);
+    }
+    program[n++] = if_is(SYS_ioctl, 0, TO_ALLOW);
+    program[n++] = load_argument(1);
+    program[n++] = if_is((unsigned)FIFREEZE, TO_NOTIFY, 0);
+    program[n++] = if_is((unsigned)FITHAW, TO_NOTIFY, TO_ALLOW);
+    return (unsigned short)end_program(program, n);
 }
 
 /* Returns the listener, or a negative errno. */

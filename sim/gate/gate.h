@@ -22,6 +22,7 @@ struct gate_filter {
     const int *calls; /* system call numbers (SYS_…) */
     size_t count;     /* at most GATE_CALLS_MAX, or E2BIG */
     bool all_others;  /* these are let through, and all others gated */
+    bool opens_to_read; /* openat, too, of what is there to be read, by a path from the root or the working directory */
 };
 
 /* In the child, right before it executes: installs the filter and sends the listener over the Unix socket `channel`.

@@ -595,3 +595,21 @@ QZ_TEST(open_is_answered_with_another_file) // An open can be answered with anot
     CHECK_STRING(guest.output, "another table\nanother table\nclosed on exec\n");
     close(other);
 }
+
+static void count_opens(struct guest *guest, const struct gate_call *call, void *argument)
+{
+    char path[256];
+    CHECK_INT((int)call->arguments[0], AT_FDCWD);
+    CHECK_INT((int)call->arguments[2] & (O_ACCMODE | O_CREAT | O_DIRECTORY | O_PATH), 0);
+    if (gate_string(call, call->arguments[1], path, sizeof path) == 0 && strcmp(path, "/dev/null") == 0)
+        ++*(int *)argument;
+    gate_continue(guest->listener, call);
+}
+
+QZ_TEST(opens_to_read_can_be_gated_alone) // Those that write go by.
+{
+    static const struct gate_filter filter = {.opens_to_read = true};
+    int count = 0;
+    play(&filter, (char *[]){"/bin/sh", "-c", ": </dev/null; : >/dev/null; : <>/dev/null", NULL}, count_opens, &count);
+    CHECK_INT(count, 1);
+}

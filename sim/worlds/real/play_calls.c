@@ -202,7 +202,7 @@ static const struct gated {
     {SYS_exit_group, false, NULL, on_exit_group},
     {SYS_prctl, false, gives_a_name, on_prctl},
     {SYS_syncfs, false, NULL, on_syncfs},
-    {SYS_openat, true, play_opens_mounts, on_openat},
+    {SYS_openat, true, play_opens_mounts, on_openat}, /* those to read only, or each one that is in the list above */
     {SYS_ioctl, false, freezes_or_thaws, on_ioctl}, /* the gate's own */
     {-1, false, NULL, NULL},
 };
@@ -224,10 +224,10 @@ struct gate_filter play_gated_calls(const struct play *play, int *calls)
     for (size_t i = 0; i < play->scenario->call_count; i++)
         calls[count++] = gate_call_number(play->scenario->calls[i].call);
     for (const struct gated *gated = GATED; gated->take; gated++) {
-        if (gated->call != SYS_ioctl && (play->sandbox.fake || !gated->only_fake))
+        if (gated->call != SYS_ioctl && gated->call != SYS_openat)
             calls[count++] = gated->call;
     }
-    return (struct gate_filter){.calls = calls, .count = count};
+    return (struct gate_filter){.calls = calls, .count = count, .opens_to_read = play->sandbox.fake};
 }
 
 void play_pass_call(struct play *play, int listener, const struct gate_call *call, int error)
