@@ -30,33 +30,27 @@ static bool hand_over(const struct fakefs *fakefs, int end)
     return sendmsg(fakefs->control, &message, MSG_NOSIGNAL) == 1;
 }
 
-/* A connection to the server; -1: it is gone. */
-static int connect_to(const struct fakefs *fakefs)
+/* Sends a line. It lies in the socket until the server has that: it is no longer than that has room for. */
+static bool send_line(int connection, const char *text)
+{
+    char end = '\n';
+    struct iovec parts[] = {{(void *)(uintptr_t)text, strlen(text)}, {&end, 1}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    return sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)parts[0].iov_len + 1;
+}
+
+/* A connection to the server, on which this line waits for it: so it is woken once. -1: it is gone. */
+static int connect_with(const struct fakefs *fakefs, const char *line)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return -1;
-    if (!hand_over(fakefs, ends[1])) {
+    if (!send_line(ends[0], line) || !hand_over(fakefs, ends[1])) {
         close(ends[0]);
         ends[0] = -1;
     }
     close(ends[1]);
     return ends[0];
-}
-
-static bool send_line(int connection, const char *text)
-{
-    size_t length = strlen(text);
-    while (length > 0) {
-        ssize_t size = send(connection, text, length, MSG_NOSIGNAL);
-        if (size < 0 && errno != EINTR)
-            return false;
-        if (size > 0) {
-            text += size;
-            length -= (size_t)size;
-        }
-    }
-    return send(connection, "\n", 1, MSG_NOSIGNAL) == 1;
 }
 
 /* One line, without its end; the caller frees. NULL: the server is gone. */
@@ -88,8 +82,8 @@ static int ask(const struct fakefs *fakefs, cJSON *request, cJSON **answer)
 {
     char *text = memory_or_end(cJSON_PrintUnformatted(request));
     cJSON_Delete(request);
-    int connection = connect_to(fakefs);
-    char *line = connection >= 0 && send_line(connection, text) ? receive_line(connection) : NULL;
+    int connection = connect_with(fakefs, text);
+    char *line = connection >= 0 ? receive_line(connection) : NULL;
     if (connection >= 0)
         close(connection);
     cJSON_free(text);

@@ -32,7 +32,7 @@ int control_listen(const char *path)
 
 /* ---- Connections ------------------------------------------------------------------------------------------------- */
 
-static void add_connection(struct server *server, int socket)
+static struct connection *add_connection(struct server *server, int socket)
 {
     struct ucred peer = {0};
     socklen_t size = sizeof peer;
@@ -40,6 +40,7 @@ static void add_connection(struct server *server, int socket)
     struct connection *connection = memory_get(sizeof *connection);
     *connection = (struct connection){.next = server->control.connections, .socket = socket, .pid = peer.pid};
     server->control.connections = connection;
+    return connection;
 }
 
 static void free_finished(struct control *control)
@@ -143,7 +144,7 @@ size_t control_poll(const struct server *server, struct pollfd *polls)
     return count;
 }
 
-/* Who started us hands over one end of a connection; or is gone. */
+/* Who started us hands over one end of a connection, on which a request waits; or is gone. */
 static void take_command(struct server *server)
 {
     char byte;
@@ -162,7 +163,7 @@ static void take_command(struct server *server)
         return;
     int socket = -1;
     memcpy(&socket, CMSG_DATA(header), sizeof socket);
-    add_connection(server, socket);
+    read_in(server, add_connection(server, socket));
 }
 
 void control_serve(struct server *server, const struct pollfd *polls, size_t count)
