@@ -18,6 +18,9 @@
 #define LOOK_LEAST_US 2000
 #define LOOK_MOST_US 250000
 
+/* So long nobody wonders what we wait for. */
+#define SILENT_US (10 * QZ_US_PER_S)
+
 /* What the waiting half of begin has to know, copied before the other half may be gone. */
 struct asked {
     enum qz_format format;
@@ -40,13 +43,17 @@ static int fail(struct qz_os *os, enum qz_code code, int status, const char *tex
 static bool await_end(struct qz_os *os)
 {
     int64_t start_us = os->ops->now_us(os);
-    for (;;) {
+    for (bool told = false;;) {
         struct qz_kept kept;
         bool over = qz_kept_read(os, &kept) == 0 && !os->ops->process_alive(os, &kept.writer);
         qz_kept_free(&kept);
         if (over || os->ops->lock(os) != EWOULDBLOCK)
             return true;
         int64_t now_us = os->ops->now_us(os), pause_us = (now_us - start_us) / 8;
+        if (!told && now_us - start_us >= SILENT_US) {
+            told = true;
+            qz_say(os, "waiting for the end of the backup; `quiesce status` tells what is at work");
+        }
         pause_us = pause_us < LOOK_LEAST_US ? LOOK_LEAST_US : pause_us > LOOK_MOST_US ? LOOK_MOST_US : pause_us;
         struct qz_event event;
         os->ops->wait(os, now_us + pause_us, &event);
