@@ -58,10 +58,19 @@ static void put_event(FILE *out, const struct trace_event *event)
     putc('\n', out);
 }
 
+/* A line where a further command begins. */
+static void put_step(FILE *out, const struct trace *trace, size_t i)
+{
+    if (i > 0 && trace->events[i].step != trace->events[i - 1].step)
+        fprintf(out, "      command %d\n", trace->events[i].step + 1);
+}
+
 void put_trace(FILE *out, const struct trace *trace)
 {
-    for (size_t i = 0; i < trace->count; i++)
+    for (size_t i = 0; i < trace->count; i++) {
+        put_step(out, trace, i);
         put_event(out, &trace->events[i]);
+    }
 }
 
 /* 0: not to be shown; 1: near a finding; 2: it is the finding's own. */
@@ -101,6 +110,7 @@ static void put_trace_around(FILE *out, const struct report_case *it, const stru
         if (gap)
             fprintf(out, "  %s      …%s\n", paint->dim, paint->off);
         gap = false;
+        put_step(out, trace, i);
         fprintf(out, "  %s%s", chosen[i] == 2 ? paint->bold : paint->dim, chosen[i] == 2 ? ">" : " ");
         put_event(out, &trace->events[i]);
         fputs(paint->off, out);

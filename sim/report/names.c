@@ -68,6 +68,10 @@ char *report_repeat(const struct report *report, const struct report_case *it)
     char *words[12];
     size_t count = 0;
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)report->seed);
+    if (it->contradicts) {
+        words[count++] = (char *)"--world";
+        words[count++] = (char *)it->contradicts->name;
+    }
     words[count++] = (char *)"--world";
     words[count++] = (char *)it->world->name;
     words[count++] = (char *)"--seed";

@@ -28,6 +28,7 @@ struct report_case {
     const struct world *world;
     int repetition;          /* of --repeat, from 0 */
     bool compared;           /* it is played in other worlds, too, and they must agree */
+    const struct world *contradicts; /* this one, which told another story; NULL: none */
     enum verdict verdict;
     char *why;               /* skipped, broken: one line; owned; else NULL */
     struct findings findings;

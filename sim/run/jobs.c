@@ -24,6 +24,7 @@
 #define REAL_JOBS 16
 #define TICK_MS 100
 #define GRACE_US INT64_C(10000000) /* from being told to end to being killed */
+#define SETTLE_US INT64_C(2000000) /* for the player of a real world to end by itself, and to tell how far it came */
 #define NOISE_MAX 16384            /* the last so many bytes of a player's standard error are kept */
 
 /* ---- A player's process ----------------------------------------------------------------------------------------- */
@@ -289,7 +290,8 @@ static void look_at_clock(struct jobs *jobs, struct seat *seat)
     const struct report_case *it = &jobs->running->report.cases[jobs->order[seat->slice.first + at]];
     int64_t now = now_us();
     bool is_virtual = it->world->bit == SCENARIO_VIRTUAL;
-    if (!seat->ending_us && now - atomic_load(&seat->post->since_us) > jobs_limit_us(jobs, it)) {
+    int64_t limit_us = jobs_limit_us(jobs, it) + (is_virtual ? 0 : SETTLE_US);
+    if (!seat->ending_us && now - atomic_load(&seat->post->since_us) > limit_us) {
         seat->timed_out = true;
         send_end(seat, is_virtual ? SIGKILL : SIGTERM);
     }

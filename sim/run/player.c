@@ -67,6 +67,7 @@ enum verdict player_play(const struct running *running, struct report_case *it, 
         .work = work,
         .calls = running->records ? calls : NULL,
         .keep = running->options.keep,
+        .timeout_us = running->options.timeout_us,
         .crash_images = running->options.crash_images,
     };
     it->world->play(it->scenario, &settings, &it->outcome);

@@ -126,9 +126,12 @@ static void agree(struct report *report)
         if (first == i || !has_ended(it))
             continue;
         const struct report_case *other = &report->cases[first];
+        size_t before = it->findings.count;
         judge_agreement(other->world->name, &other->outcome, it->world->name, &it->outcome, &it->findings);
-        if (it->findings.count > 0)
-            it->verdict = VERDICT_FAILED;
+        if (it->findings.count == before)
+            continue;
+        it->contradicts = other->world;
+        it->verdict = VERDICT_FAILED;
     }
 }
 

@@ -170,12 +170,14 @@ struct request {
     const char *root;
     const char *pattern; /* of variants; NULL: the first of each file */
     bool first;
+    bool found; /* a scenario, in the path at hand */
     int status;
 };
 
 static void explain_set(struct request *request, const struct scenario_set *set)
 {
     size_t shown = 0;
+    request->found = true;
     for (size_t i = 0; i < set->count; i++) {
         const struct scenario *scenario = &set->items[i];
         if (request->pattern ? fnmatch(request->pattern, scenario->variant, 0) != 0 : i > 0)
@@ -187,7 +189,13 @@ static void explain_set(struct request *request, const struct scenario_set *set)
     }
     if (shown == set->count)
         return;
-    printf("\n%zu variants:\n", set->count);
+    if (shown == 0) {
+        fprintf(stderr, "quiesce-sim explain: --variant: no variant of %s matches \"%s\"\n", set->items[0].file, request->pattern);
+        request->status = EXIT_MISTAKE;
+    }
+    if (!set->items[0].variant[0])
+        return;
+    printf("%s%zu variants:\n", shown ? "\n" : "", set->count);
     for (size_t i = 0; i < set->count; i++)
         printf("    %s\n", set->items[i].variant);
 }
@@ -211,11 +219,15 @@ static int explain_path(struct request *request, const char *path)
 {
     char *root = scenario_find_root(path);
     request->root = root;
+    request->found = false;
     int error = scenario_walk(path, explain_file, request);
     free(root);
     request->root = NULL;
     if (error) {
         fprintf(stderr, "%s: %s\n", path, strerror(error));
+        request->status = EXIT_MISTAKE;
+    } else if (!request->found && request->status == EXIT_PASSED) {
+        fprintf(stderr, "%s: found no scenario in it, allowed: files whose names end in .json\n", path);
         request->status = EXIT_MISTAKE;
     }
     return request->status;

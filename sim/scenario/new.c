@@ -97,17 +97,18 @@ int command_new(int argc, char **argv)
     size_t length = strlen(argv[1]);
     if (length > 5 && strcmp(argv[1] + length - 5, ".json") == 0)
         argv[1][length - 5] = '\0';
-    if (!values_is_fixture(argv[1]) || argv[1][0] == '-') {
-        fprintf(stderr, "quiesce-sim new: %s is no name; allowed is a path below scenarios/, as in retries/my-rule\n",
-                argv[1]);
+    const char *name = strncmp(argv[1], "scenarios/", 10) == 0 ? argv[1] + 10 : argv[1];
+    if (!values_is_fixture(name) || name[0] == '-') {
+        fprintf(stderr, "quiesce-sim new: %s is no name; allowed is a path below scenarios/, as in retries/my-rule\n", name);
         return EXIT_MISTAKE;
     }
     char *root = scenario_find_root(".");
     if (!root) {
-        fprintf(stderr, "quiesce-sim new: there is no folder scenarios with a scenario.schema.json here or above\n");
+        fprintf(stderr, "quiesce-sim new: there is no folder scenarios with a scenario.schema.json here or above; to begin one: "
+                        "mkdir scenarios && quiesce-sim schema >scenarios/scenario.schema.json\n");
         return EXIT_MISTAKE;
     }
-    int error = write_new(root, argv[1]);
+    int error = write_new(root, name);
     free(root);
     return error == 0 ? EXIT_PASSED : error == EEXIST ? EXIT_MISTAKE : EXIT_BROKEN;
 }

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "read.h"
 
@@ -98,9 +99,29 @@ static void look_at_storm(struct finding_worlds *finding)
     }
 }
 
+/* The real worlds have the machine's programs; what it has not is to be found in no world. */
+static bool is_program(const char *command)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s%s", strchr(command, '/') ? "" : "/usr/bin/", command);
+    return access(path, X_OK) == 0;
+}
+
+static void look_at_command(struct finding_worlds *finding, const struct scenario_step *step)
+{
+    for (size_t i = 0; i + 1 < step->argc; i++) {
+        if (strcmp(step->argv[i], "--") != 0)
+            continue;
+        if (strcmp(step->argv[i + 1], "snapshot") != 0 && is_program(step->argv[i + 1]))
+            only(finding, NOT_VIRTUAL, "it has no programs but the command \"snapshot\" (%s)", step->argv[i + 1]);
+        return;
+    }
+}
+
 static void look_at_steps(struct finding_worlds *finding)
 {
     for (size_t i = 0; i < finding->scenario->step_count; i++) {
+        look_at_command(finding, &finding->scenario->steps[i]);
         if (finding->scenario->steps[i].expect.snapshot)
             only(finding, SCENARIO_LOOP, "its snapshots hold nothing");
         if (finding->scenario->steps[i].expect.crash_images)

@@ -15,6 +15,10 @@ static const char *const RUN[] = {"run", "--volume", "/data", "--", "snapshot", 
 static const char *const THAW[] = {"thaw", NULL};
 static const struct scenario_step STEPS[] = {{.argv = RUN, .argc = 5, .root = true},
                                              {.argv = THAW, .argc = 1, .root = true}};
+static const char *const BEGIN[] = {"begin", NULL};
+static const char *const END[] = {"end", NULL};
+static const struct scenario_step HALVES[] = {{.argv = BEGIN, .argc = 1, .root = true},
+                                              {.argv = END, .argc = 1, .root = true}};
 
 /* Name, variant, rule. */
 static const char *const RULES[REPORT_CASES][3] = {
@@ -35,7 +39,8 @@ static const struct scenario *scenario_of(int index)
     snprintf(files[index], sizeof files[index], "scenarios/%s.json", RULES[index][0]);
     scenarios[index] = (struct scenario){.file = files[index], .name = RULES[index][0], .variant = RULES[index][1],
                                          .description = RULES[index][2], .tags = TAGS, .tag_count = 2,
-                                         .worlds = SCENARIO_WORLDS, .steps = STEPS, .step_count = 2};
+                                         .worlds = SCENARIO_WORLDS, .step_count = 2,
+                                         .steps = index == CASE_LONG ? HALVES : STEPS};
     return &scenarios[index];
 }
 
@@ -181,7 +186,10 @@ static void fill_others(struct report_case *cases)
               "{\"name\":\"snapshot\",\"start_us\":60800,\"duration_us\":24500},{\"name\":\"thaw\",\"start_us\":85500,"
               "\"duration_us\":1500},{\"name\":\"post\",\"start_us\":87500,\"duration_us\":16000}]}");
     trace_long(&cases[CASE_LONG].outcome.trace);
-    add_steps(&cases[CASE_LONG], 2, "", "{\"code\":\"Pre-ScriptTimeout\",\"phases\":[]}");
+    struct report_case *halves = &cases[CASE_LONG];
+    add_steps(halves, 2, "", "{\"code\":\"Pre-ScriptTimeout\",\"phases\":[]}");
+    halves->outcome.steps[1].result = cJSON_Parse(
+        "{\"command\":\"begin\",\"phases\":[{\"name\":\"pre\",\"start_us\":900,\"duration_us\":1800000100}]}");
     cases[CASE_SKIPPED].why = strdup("not root");
     cases[CASE_BROKEN].why = strdup("no free loop device: /dev/loop-control: Permission denied");
 }

@@ -41,6 +41,33 @@ QZ_TEST(the_trace_is_an_ordered_subset) // Patterns match in order, with others 
     story_end(&story);
 }
 
+QZ_TEST(each_command_is_judged_by_what_happened_in_it) // … and where else a line is that is not there is told, too.
+{
+    static const char *const lines[] = {"thaw /data ok", "freeze /data ok"};
+    struct story story;
+    story_begin(&story);
+    story_good_run(&story);
+    struct scenario_step steps[] = {{.argv = (const char *const[]){"begin", NULL}, .expect = {.exit = -1}}, {.argv = (const char *const[]){"end", NULL}}};
+    struct outcome_step seen[] = {story.seen, {.exit = 0}};
+    struct scenario_duration duration = {.from = "freeze /data begins", .to = "pre * starts", .max_us = MS};
+    struct trace *trace = &story.outcome.trace;
+    for (size_t i = trace->count - 6; i < trace->count; i++)
+        trace->events[i].step = 1; /* from the thaw on */
+    steps[1].expect = (struct scenario_expect){.exit = 0, .trace = lines, .trace_count = 2, .durations = &duration,
+                                               .duration_count = 1};
+    story.scenario.steps = steps;
+    story.scenario.step_count = story.outcome.step_count = 2;
+    story.outcome.steps = seen;
+    judge_expectations(&story.scenario, &story.outcome, &story.findings);
+    CHECK_INT(story.findings.count, 2);
+    CHECK_STRING(story.findings.items[0].what, "command 2, end: line 2 of the expected trace is not there after: thaw /data ok");
+    CHECK_STRING(story.findings.items[0].seen, "only in command 1");
+    CHECK_STRING(story.findings.items[1].seen, "only in command 1");
+    findings_free(&story.findings);
+    story.outcome.steps = &story.seen;
+    story_end(&story);
+}
+
 QZ_TEST(what_must_not_happen_is_told_first) // … also where a line that was expected is not there.
 {
     static const char *const missing[] = {"pre * 2 starts"};

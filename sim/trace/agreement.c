@@ -29,9 +29,10 @@ static char *phases(const struct outcome_step *step)
 static void compare(const char *what, size_t step, const char *name_a, const char *a, const char *name_b, const char *b,
                     struct findings *findings)
 {
+    char seen[512];
+    snprintf(seen, sizeof seen, "%s: %s\n%s: %s", name_a, a, name_b, b);
     if (strcmp(a, b) != 0)
-        findings_add(findings, 0, SIZE_MAX, a, b, "%s of command %zu: %s (expected) and %s (seen) do not agree", what, step + 1,
-                     name_a, name_b);
+        findings_add(findings, 0, SIZE_MAX, "the same in both worlds", seen, "%s of command %zu", what, step + 1);
 }
 
 void judge_agreement(const char *name_a, const struct outcome *a, const char *name_b, const struct outcome *b,

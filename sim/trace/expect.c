@@ -29,6 +29,21 @@ static size_t find(const struct judging *judging, const char *pattern, size_t fr
     return SIZE_MAX;
 }
 
+/* Where else a line matches that is not where it should be: "only before that", "only in command 1", "nowhere". */
+static const char *seen_where(const struct judging *judging, const char *pattern, char text[40])
+{
+    const struct trace *trace = &judging->outcome->trace;
+    if (find(judging, pattern, 0) != SIZE_MAX)
+        return "only before that";
+    for (size_t i = 0; i < trace->count; i++) {
+        if (trace_matches(&trace->events[i], pattern)) {
+            snprintf(text, 40, "only in command %d", trace->events[i].step + 1);
+            return text;
+        }
+    }
+    return "nowhere";
+}
+
 static void judge_never(struct judging *judging, const struct scenario_expect *expect)
 {
     char line[512];
@@ -46,9 +61,9 @@ static void judge_trace(struct judging *judging, const struct scenario_expect *e
     for (size_t i = 0; i < expect->trace_count; i++) {
         size_t found = find(judging, expect->trace[i], from);
         if (found == SIZE_MAX) {
-            bool earlier = find(judging, expect->trace[i], 0) != SIZE_MAX;
+            char where[40];
             findings_add(judging->findings, 0, from ? from - 1 : SIZE_MAX, expect->trace[i],
-                         earlier ? "only before that" : "nowhere", "line %zu of the expected trace is not there%s%s", i + 1,
+                         seen_where(judging, expect->trace[i], where), "line %zu of the expected trace is not there%s%s", i + 1,
                          i ? " after: " : "", i ? expect->trace[i - 1] : "");
             return;
         }
@@ -63,7 +78,9 @@ static void judge_durations(struct judging *judging, const struct scenario_expec
         size_t from = find(judging, duration->from, 0);
         size_t to = from == SIZE_MAX ? SIZE_MAX : find(judging, duration->to, from + 1);
         if (to == SIZE_MAX) {
-            findings_add(judging->findings, 0, SIZE_MAX, from == SIZE_MAX ? duration->from : duration->to, "nowhere",
+            const char *missing = from == SIZE_MAX ? duration->from : duration->to;
+            char where[40];
+            findings_add(judging->findings, 0, from, missing, seen_where(judging, missing, where),
                          "the time from \"%s\" to \"%s\" can't be told", duration->from, duration->to);
             continue;
         }
@@ -72,10 +89,10 @@ static void judge_durations(struct judging *judging, const struct scenario_expec
         char expected[80];
         char seen[40];
         if (duration->max_us == SCENARIO_FOREVER)
-            snprintf(expected, sizeof expected, "at least %.1f ms", (double)duration->min_us / 1e3);
+            snprintf(expected, sizeof expected, "at least %.9g ms", (double)duration->min_us / 1e3);
         else
-            snprintf(expected, sizeof expected, "%.1f … %.1f ms", (double)duration->min_us / 1e3, (double)duration->max_us / 1e3);
-        snprintf(seen, sizeof seen, "%.1f ms", (double)took_us / 1e3);
+            snprintf(expected, sizeof expected, "%.9g … %.9g ms", (double)duration->min_us / 1e3, (double)duration->max_us / 1e3);
+        snprintf(seen, sizeof seen, "%.9g ms", (double)took_us / 1e3);
         if (took_us < duration->min_us || took_us > duration->max_us)
             findings_add(judging->findings, 0, to, expected, seen, "the time from \"%s\" to \"%s\"", duration->from, duration->to);
     }
@@ -324,10 +341,13 @@ void judge_expectations(const struct scenario *scenario, const struct outcome *o
 {
     struct judging judging = {scenario, outcome, findings, 0};
     for (size_t i = 0; i < scenario->step_count; i++) {
+        size_t first = findings->count;
         judging.step = i;
-        if (i < outcome->step_count)
+        if (i < outcome->step_count) {
             judge_step(&judging);
-        else
+            if (scenario->step_count > 1)
+                findings_of_command(findings, first, i + 1, scenario->steps[i].argv[0]);
+        } else
             findings_add(findings, 0, SIZE_MAX, "it runs", "it did not", "command %zu of the scenario", i + 1);
     }
 }

@@ -37,6 +37,16 @@ void findings_add(struct findings *findings, int invariant, size_t event, const 
     va_end(arguments);
 }
 
+void findings_of_command(struct findings *findings, size_t first, size_t number, const char *command)
+{
+    for (size_t i = first; i < findings->count; i++) {
+        char *what = findings->items[i].what;
+        if (asprintf(&findings->items[i].what, "command %zu, %s: %s", number, command ? command : "quiesce", what) < 0)
+            no_memory();
+        free(what);
+    }
+}
+
 void findings_free(struct findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++) {

@@ -38,6 +38,8 @@ void judge_agreement(const char *name_a, const struct outcome *a, const char *na
 
 void findings_add(struct findings *findings, int invariant, size_t event, const char *expected, const char *seen,
                   const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* Says of all findings from `first` on that they are of the scenario's command `number`, from 1. */
+void findings_of_command(struct findings *findings, size_t first, size_t number, const char *command);
 void findings_free(struct findings *findings);
 
 #endif

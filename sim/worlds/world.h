@@ -21,6 +21,7 @@ struct world_settings {
     const char *work;     /* folder for this run's files; made and removed by the world; its name marks what is ours */
     const char *calls;    /* file for the system calls that quiesce makes, a line each (real worlds); NULL: not asked */
     bool keep;            /* leave the folder (thawed, unmounted) */
+    int64_t timeout_us;   /* in place of the scenario's; 0: that */
     int crash_images;     /* so many of each recorded disk are looked at, or more if the scenario asks (loop world) */
 };
 

@@ -145,7 +145,10 @@ const timelineOf = (() => {
       story.end = Math.max(story.end, event.at_us);
     }
     it.steps.forEach((step, index) => {
-      const events = it.trace.filter((event) => event.step === index);
+      /* The phases that `end` tells of began with `begin`. */
+      const begun = it.steps.slice(0, index + 1).map((each) => each.command[1]).lastIndexOf('begin');
+      const first = step.result && step.result.command === 'begin' && begun >= 0 ? begun : index;
+      const events = it.trace.filter((event) => event.step >= first && event.step <= index);
       const start = events.find((event) => event.line === 'agent starts');
       if (start)
         story.phases(step.result, events, start.at_us);

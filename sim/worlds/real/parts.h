@@ -7,6 +7,7 @@
 #include "sandbox.h"
 
 #define SANDBOX_PROGRAMS SANDBOX_PRIVATE "/bin"   /* commands of the scenario: snapshot */
+#define SANDBOX_REPORTS SANDBOX_PRIVATE "/reports" /* whoever a command is run as can write there */
 #define SANDBOX_RCU SANDBOX_PRIVATE "/rcu"        /* lies over /sys/kernel/rcu_expedited, which is the machine's */
 #define SANDBOX_DISKS SANDBOX_PRIVATE "/disks"    /* images of volumes */
 /* In the folder that lies over /usr: what links in /etc lead to, and the actor. */

@@ -202,16 +202,21 @@ static bool is_over(struct play *play)
     return !play_children_live(play) || play_now_us() >= play->orphans_until_us;
 }
 
+static int64_t timeout_us(const struct play *play)
+{
+    return play->settings->timeout_us > 0 ? play->settings->timeout_us : play->scenario->timeout_us;
+}
+
 /* Serves the step's processes until they have ended. False: time ran out. */
 static bool follow(struct play *play)
 {
     while (!is_over(play)) {
         if (play_now_us() >= play->deadline_us) {
-            outcome_left(play->outcome, "%s after %.3f s, when the scenario was ended",
+            outcome_left(play->outcome, "%s after %.6g s (timeout_ms), when the scenario was ended",
                          play_process_of_role(play, TRACE_AGENT)      ? "the command still ran"
                          : play_process_of_role(play, TRACE_GUARDIAN) ? "the guardian still ran"
                                                                       : "an operation on a volume was still under way",
-                         (double)play->scenario->timeout_us / US_PER_S);
+                         (double)timeout_us(play) / US_PER_S);
             return false;
         }
         turn(play);
@@ -277,7 +282,7 @@ static bool play_step(struct play *play, size_t number)
     char own_report[64];
     const char **words;
     struct outcome_step *step = &play->outcome->steps[number];
-    snprintf(own_report, sizeof own_report, SANDBOX_PRIVATE "/report-%zu.json", number + 1);
+    snprintf(own_report, sizeof own_report, SANDBOX_REPORTS "/%zu.json", number + 1);
     const char *report = make_words(&play->scenario->steps[number], own_report, &words);
     struct log log = open_log(play, &play->scenario->steps[number]);
     int output[] = {memfd_create("out", MFD_CLOEXEC), log.writer};
@@ -314,7 +319,7 @@ static bool begin(struct play *play)
     if (!made)
         play->outcome->broken = strdup(why);
     play->start_us = play_now_us();
-    play->deadline_us = play->start_us + play->scenario->timeout_us;
+    play->deadline_us = play->start_us + timeout_us(play);
     return made;
 }
 

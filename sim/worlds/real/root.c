@@ -38,6 +38,7 @@ static const struct {
     {"/var/tmp", 01777},
     {SANDBOX_PRIVATE, 0755},
     {SANDBOX_PROGRAMS, 0755},
+    {SANDBOX_REPORTS, 01777},
     {SANDBOX_COUNTS, 0700},
     {SANDBOX_DISKS, 0700},
     {SANDBOX_COPIES, 0700},
