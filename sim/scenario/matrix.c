@@ -92,6 +92,17 @@ static bool any_has(const struct matrix_variable *variable, const char *member)
     return false;
 }
 
+/* Adds a name unless it is there. Returns how many were added. */
+static size_t add_name(const char **names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0)
+            return 0;
+    }
+    names[count] = name;
+    return 1;
+}
+
 static bool refuse_member(struct reader *reader, const cJSON *item, const struct matrix_variable *variable,
                           const char *member)
 {
@@ -105,7 +116,7 @@ static bool refuse_member(struct reader *reader, const cJSON *item, const struct
     cJSON_ArrayForEach(value, variable->values) {
         if (cJSON_IsObject(value)) {
             cJSON_ArrayForEach(entry, value)
-                known[count++] = entry->string;
+                count += add_name(known, count, entry->string);
         }
     }
     return scenario_refuse(reader, item, scenario_key_of(reader, item),
