@@ -5,7 +5,8 @@
  *
  * Without, /proc is searched for processes of the child's session, for descendants of the child, and for processes
  * whose environment names the same run, plugin, phase and attempt. What starts a session of its own, loses its parent
- * and clears its environment as well, before it was ever found, is not found then. */
+ * and clears its environment as well, before it was ever found, is not found then. Nor, by its environment, while there is
+ * another child of the same phase and attempt: what that one has left behind, such as who holds a lock, says the same. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -295,6 +296,17 @@ static bool descends(const struct qz_linux_tree *tree, pid_t pid, const struct q
     return true;
 }
 
+/* Does another tree's environment say the same? All plugins have one name: then it says nothing. */
+static bool is_shared(const struct qz_linux *lx, const struct qz_linux_tree *tree)
+{
+    for (int slot = 0; slot < QZ_LINUX_SLOTS; slot++) {
+        const struct qz_linux_tree *other = &lx->shared->trees[slot];
+        if (other != tree && other->root != 0 && other->environment == tree->environment)
+            return true;
+    }
+    return false;
+}
+
 static bool is_member(const struct qz_linux *lx, struct qz_linux_tree *tree, pid_t pid)
 {
     struct qz_linux_stat stat;
@@ -304,7 +316,8 @@ static bool is_member(const struct qz_linux *lx, struct qz_linux_tree *tree, pid
      * namespace it may be us. */
     if (stat.state == 'Z' || stat.state == 'X' || (stat.parent == 2 && stat.session == 0))
         return false;
-    if (stat.session != tree->root && !descends(tree, pid, &stat) && !environment_matches(pid, tree->environment))
+    if (stat.session != tree->root && !descends(tree, pid, &stat) &&
+        (is_shared(lx, tree) || !environment_matches(pid, tree->environment)))
         return false;
     remember(lx, tree, pid, &stat);
     return true;
