@@ -64,7 +64,7 @@ struct qz_linux_peer {
 /* Our end of a child's output. */
 struct qz_linux_pipe {
     int fd; /* -1: nobody holds the other end any more */
-    struct qz_tail *tail;
+    struct qz_tail *tail; /* NULL: what is read is discarded */
 };
 
 struct qz_linux_child {
@@ -190,6 +190,8 @@ bool qz_linux_take_child(struct qz_linux *lx, struct qz_event *event);
 
 /* Reads what a pipe holds. Bounded, so that nobody who writes without end keeps us. */
 void qz_linux_drain(struct qz_linux_pipe *pipe);
+/* What children and those they left behind write is discarded from now on. */
+void qz_linux_children_discard(struct qz_linux *lx);
 
 /* Makes ready what starting one child takes, at a time when there is something else to wait for. Returns 0 or an
  * errno. */

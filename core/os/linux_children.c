@@ -71,7 +71,8 @@ void qz_linux_drain(struct qz_linux_pipe *pipe)
             qz_linux_close_fd(&pipe->fd);
             return;
         }
-        keep(pipe->tail, buffer, (size_t)got);
+        if (pipe->tail)
+            keep(pipe->tail, buffer, (size_t)got);
         drained += (size_t)got;
     }
 }
@@ -131,6 +132,12 @@ bool qz_linux_take_child(struct qz_linux *lx, struct qz_event *event)
         return true;
     }
     return false;
+}
+
+void qz_linux_children_discard(struct qz_linux *lx)
+{
+    for (int slot = 0; slot < lx->slots_used; slot++)
+        lx->children[slot].pipes[0].tail = lx->children[slot].pipes[1].tail = NULL;
 }
 
 void qz_linux_children_forget(struct qz_linux *lx)

@@ -213,6 +213,7 @@ void qz_linux_dismiss(struct qz_os *os, bool needed)
     struct qz_linux *lx = qz_linux(os);
     if (lx->role != QZ_LINUX_AGENT)
         return;
+    qz_linux_children_discard(lx);
     if (lx->peer.socket >= 0) {
         let_go(lx);
         /* While it ends. */

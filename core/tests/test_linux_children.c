@@ -201,6 +201,21 @@ QZ_TEST(what_a_left_process_writes_goes_on_being_drained)
     linux_check_close(os);
 }
 
+QZ_TEST(tails_are_given_up_with_the_guardian) // a further attempt has others; what is left behind may still write
+{
+    struct qz_os *os = linux_check_open();
+    struct qz_event event;
+    CHECK_INT(linux_check_shell(os, 0, "(sleep 0.2; head -c 200000 /dev/zero; sleep 60) & echo early"), 0);
+    linux_check_end(os, 0, false, 0);
+    os->ops->dismiss(os, false);
+    os->ops->wait(os, os->ops->now_us(os) + 500000, &event);
+    CHECK_STRING(linux_check_tail(linux_check_out(0)), "early\n");
+    CHECK_INT(linux_check_shell(os, 0, "echo again"), 0);
+    linux_check_end(os, 0, false, 0);
+    CHECK_STRING(linux_check_tail(linux_check_out(0)), "again\n");
+    linux_check_close(os);
+}
+
 /* ---- What is executed ------------------------------------------------------------------------------------------- */
 
 static int start(struct qz_os *os, const char *path, const struct qz_path_facts *facts, char *variable)
@@ -365,6 +380,26 @@ QZ_TEST(a_daemon_with_a_session_of_its_own_is_part_of_its_tree)
 QZ_TEST(without_control_groups_a_daemon_is_known_by_its_environment)
 {
     check_whole_tree_ends(DAEMON(""), false);
+}
+
+/* Plugins have names in common: their scripts of the same phase and attempt tell their environments apart by nothing. */
+QZ_TEST(without_control_groups_what_another_script_left_behind_is_not_ours)
+{
+    struct qz_os *os = linux_check_open();
+    qz_linux(os)->no_cgroups = true;
+    CHECK_INT(linux_check_shell(os, 0, "(setsid sleep 60 >/dev/null 2>&1 & echo $!) & wait"), 0);
+    pid_t left = written_pid(os, 0);
+    CHECK_INT(linux_check_shell(os, LINUX_CHECK_TAILS, "exit 1"), 0);
+    linux_check_end(os, LINUX_CHECK_TAILS, false, 1);
+    CU_ASSERT(linux_check_alive(left));
+    CU_ASSERT(!os->ops->tree_alive(os, LINUX_CHECK_TAILS));
+    os->ops->tree_signal(os, LINUX_CHECK_TAILS, SIGKILL);
+    CU_ASSERT(linux_check_alive(left));
+    CU_ASSERT(os->ops->tree_alive(os, 0)); /* it is its own script's */
+    os->ops->tree_signal(os, 0, SIGKILL);
+    CU_ASSERT(linux_check_tree(os, 0, false));
+    CU_ASSERT(!linux_check_alive(left));
+    linux_check_close(os);
 }
 
 QZ_TEST(without_control_groups_a_descendant_is_known_by_its_ancestors)

@@ -112,7 +112,7 @@ struct qz_child_spec {
     char *const *envp;
     bool clean;                        /* a script: working directory /, umask 022; else the caller's */
     bool gated;                        /* it is executed only when child_release says so */
-    struct qz_tail *out;
+    struct qz_tail *out;               /* written to, by whatever holds the other end, until dismiss */
     struct qz_tail *err;
 };
 
@@ -240,7 +240,8 @@ struct qz_os_ops {
     int (*guard)(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument);
     /* Lets the guardian go (QZ_EVENT_DISMISSED there); its end is no event here. Waits a moment for it to end, but
      * not for one that has a volume operation under way. One that does neither is stopped, and would wake up to do what
-     * it was about to: it is killed, unless it is `needed`. Nothing, if there is none. */
+     * it was about to: it is killed, unless it is `needed`. With or without one, an attempt is over: what children have
+     * left behind may go on writing, but no longer into their tails. */
     void (*dismiss)(struct qz_os *os, bool needed);
     void (*tell_peer)(struct qz_os *os, int byte); /* never blocks; a lost peer is told nothing */
     void (*guardian)(struct qz_os *os, struct qz_process *out); /* pid 0: none */
