@@ -262,68 +262,6 @@ static void descend_options(struct descent *descent, const char *options)
     free(upper);
 }
 
-/* ---- UUID and label --------------------------------------------------------------------------------------------- */
-
-/* Opens the block device a filesystem is on, or its first one. */
-static int open_device(const struct qz_mount *mount)
-{
-    struct stat status;
-    bool named = stat(mount->source, &status) == 0 && S_ISBLK(status.st_mode) &&
-                 (major(mount->dev) == 0 || status.st_rdev == mount->dev);
-    char *path = named ? strdup(mount->source) : NULL;
-    if (!named && major(mount->dev) != 0)
-        path = qz_linux_device_path(mount->dev);
-    int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    free(path);
-    return fd;
-}
-
-static void take_value(struct descent *descent, blkid_probe probe, const char *name, char **value)
-{
-    const char *found = NULL;
-    if (blkid_probe_lookup_value(probe, name, &found, NULL) != 0)
-        return;
-    char *copy = strdup(found);
-    if (!copy) {
-        descent->error = ENOMEM;
-        return;
-    }
-    free(*value);
-    *value = copy;
-}
-
-/* Has only the filesystem looked for that is mounted: to look for all that there are reads half a megabyte. Where
- * libblkid has another name for it, or none, all are. */
-static void look_only_for(blkid_probe probe, char *fstype)
-{
-    /* One driver mounts all three. */
-    char *ext[] = {(char[]){"ext4"}, (char[]){"ext3"}, (char[]){"ext2"}, NULL};
-    char *own[] = {fstype, NULL};
-    if (blkid_known_fstype(fstype))
-        blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_ONLYIN, strncmp(fstype, "ext", 3) == 0 ? ext : own);
-}
-
-/* Reads the filesystem's superblock, and no more of the disk than that. */
-static void probe_names(struct descent *descent)
-{
-    struct qz_mount *mount = descent->mount;
-    int fd = open_device(mount);
-    if (fd < 0)
-        return;
-    blkid_probe probe = blkid_new_probe();
-    if (probe && blkid_probe_set_device(probe, fd, 0, 0) == 0) {
-        blkid_probe_enable_superblocks(probe, 1);
-        blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_TYPE);
-        look_only_for(probe, mount->fstype);
-        if (blkid_do_safeprobe(probe) == 0) {
-            take_value(descent, probe, "UUID", &mount->uuid);
-            take_value(descent, probe, "LABEL", &mount->label);
-        }
-    }
-    blkid_free_probe(probe);
-    close(fd);
-}
-
 /* ---- One filesystem --------------------------------------------------------------------------------------------- */
 
 /* Copies what another mount of the same superblock was found to have. */
@@ -363,6 +301,5 @@ int qz_linux_describe_devices(struct qz_mount_table *table, size_t index, const 
         descend(&descent, descent.mount->dev);
     else
         descend_source(&descent);
-    probe_names(&descent);
-    return descent.error;
+    return descent.error ? descent.error : qz_linux_read_names(descent.mount);
 }

@@ -167,6 +167,29 @@ QZ_TEST(uuid_and_label_are_found_by_whatever_driver_mounted_it) // ext4 mounts a
     tear_down();
 }
 
+QZ_TEST(what_udev_has_found_is_not_looked_for_on_the_disk) // which may not answer: applications wait meanwhile
+{
+    if (!set_up())
+        return;
+    make_ext4("data");
+    struct qz_mount_table table = list();
+    dev_t dev = find(&table, "data", 0)->dev;
+    qz_mount_table_free(&table);
+    MUST(shell("mkdir -p /run/udev && mount -t tmpfs tmpfs /run/udev && mkdir /run/udev/data"));
+    MUST(shell("printf '%%s\\n' S:disk/by-label/x I:1 E:ID_FS_TYPE=ext4 E:ID_FS_UUID_ENC=of-udev 'E:ID_FS_LABEL_ENC=a\\x20b\\x5cx' "
+               ">/run/udev/data/b%u:%u", major(dev), minor(dev)));
+    table = list();
+    CHECK_STRING(find(&table, "data", 0)->uuid, "of-udev");
+    CHECK_STRING(find(&table, "data", 0)->label, "a b\\x");
+    qz_mount_table_free(&table);
+    MUST(shell("echo E:ID_PATH=x >/run/udev/data/b%u:%u", major(dev), minor(dev))); /* where it has not looked, we do */
+    table = list();
+    CHECK_STRING(find(&table, "data", 0)->label, "data");
+    qz_mount_table_free(&table);
+    MUST(shell("umount /run/udev"));
+    tear_down();
+}
+
 QZ_TEST(a_file_that_was_deleted_still_holds_a_filesystem) // its path is gone, its superblock is not
 {
     if (!set_up())
