@@ -1,4 +1,5 @@
 /* The result as text for people: the verdict first, then why, then what happened. */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -53,6 +54,36 @@ static bool is_command(const struct qz_result *result, const char *name)
     return result->command && strcmp(result->command, name) == 0;
 }
 
+/* A volume that came to one of these is frozen still, or becomes so when its FIFREEZE returns. */
+static bool may_be_frozen(const struct qz_volume *volume)
+{
+    return volume->outcome == QZ_VOLUME_STUCK || volume->outcome == QZ_VOLUME_THAW_FAILED;
+}
+
+static bool was_thawed(const struct qz_volume *volume)
+{
+    return volume->outcome == QZ_VOLUME_THAWED || volume->outcome == QZ_VOLUME_LOST;
+}
+
+static size_t count_volumes(const struct qz_result *result, bool (*is)(const struct qz_volume *volume))
+{
+    size_t count = 0;
+    for (size_t i = 0; i < result->volume_count; i++)
+        count += is(&result->volumes[i]);
+    return count;
+}
+
+/* How many volumes may be frozen still; of a run that could not begin beside them only the errors know. */
+static size_t count_still_frozen(const struct qz_result *result)
+{
+    size_t count = count_volumes(result, may_be_frozen);
+    if (count > 0)
+        return count;
+    for (size_t i = 0; i < result->errors.count; i++)
+        count += result->errors.items[i].code == QZ_E_THAW_FAILED;
+    return count;
+}
+
 static const char *headline(const struct qz_result *result)
 {
     static const char *const run[] = {[QZ_NONE] = "no usable backup",
@@ -68,6 +99,8 @@ static const char *headline(const struct qz_result *result)
                                          [QZ_FILESYSTEM] = "the volumes were frozen for the whole hold, and thawed",
                                          [QZ_APPLICATION] = "the volumes were frozen for the whole hold, and thawed"};
     const char *const *lines = is_command(result, "check") ? check : is_command(result, "freeze") ? freeze : run;
+    if (lines == freeze && result->consistency >= QZ_FILESYSTEM && count_still_frozen(result) > 0)
+        return "the volumes were frozen for the whole hold";
     return lines[result->consistency];
 }
 
@@ -84,28 +117,35 @@ static void add_headline(struct page *page, const struct qz_result *result)
     qz_text_add(&page->text, "\n");
 }
 
-static size_t count_frozen(const struct qz_result *result)
+/* What nobody should overlook. How long its writers are stopped nobody knows yet. */
+static void add_still_frozen(struct page *page, const struct qz_result *result, size_t still)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < result->volume_count; i++) {
-        enum qz_volume_outcome outcome = result->volumes[i].outcome;
-        count += outcome == QZ_VOLUME_THAWED || outcome == QZ_VOLUME_LOST || outcome == QZ_VOLUME_THAW_FAILED;
-    }
-    return count;
+    size_t thawed = count_volumes(result, was_thawed);
+    begin_paint(page, PAINT_BAD);
+    qz_text_add(&page->text, "%zu volume%s may still be frozen", still, still == 1 ? "" : "s");
+    end_paint(page);
+    qz_text_add(&page->text, still == 1 ? "; its error below names it.\n" : "; their errors below name them.\n");
+    if (result->window_us == 0 || thawed == 0)
+        return;
+    qz_text_add(&page->text, "Writers of the others were stopped for ");
+    qz_text_add_duration(&page->text, result->window_us);
+    qz_text_add(&page->text, " at most; %zu volume%s thawed.\n", thawed, thawed == 1 ? " was" : "s were");
 }
 
 /* How long writers were stopped; for `check`, what a run would come to. */
 static void add_summary(struct page *page, const struct qz_result *result)
 {
-    size_t frozen = count_frozen(result);
+    size_t still = count_still_frozen(result), thawed = count_volumes(result, was_thawed);
     bool disabled = !result->freeze_enabled && result->phase_count > 0; /* else it did not come as far as the configs */
     if (is_command(result, "check"))
         qz_text_add(&page->text, "`quiesce run` would exit with status %d%s.\n", (int)qz_result_exit(result),
                     disabled ? "; it would freeze nothing, as none was asked for" : "");
+    else if (still > 0)
+        add_still_frozen(page, result, still);
     else if (result->window_us > 0) {
         qz_text_add(&page->text, "Writers were stopped for ");
         qz_text_add_duration(&page->text, result->window_us);
-        qz_text_add(&page->text, " at most; %zu volume%s frozen.\n", frozen, frozen == 1 ? " was" : "s were");
+        qz_text_add(&page->text, " at most; %zu volume%s frozen.\n", thawed, thawed == 1 ? " was" : "s were");
     } else
         qz_text_add(&page->text, "Nothing was frozen%s.\n", disabled ? ", as none was asked for" : "");
     bool no_reason = result->errors.count == 0 && result->script_count == 0;
@@ -194,7 +234,10 @@ static void add_attempt(struct page *page, const struct qz_attempt *attempt)
         qz_text_add(text, "timed out, and was ended, after ");
         break;
     case QZ_ATTEMPT_NOT_STARTED:
-        qz_text_add(text, "could not be started: %s\n", strerror(attempt->status));
+        if (attempt->status == ESTALE)
+            qz_text_add(text, QZ_SCRIPT_CHANGED "\n");
+        else
+            qz_text_add(text, "could not be started: %s\n", strerror(attempt->status));
         return;
     }
     qz_text_add_duration(text, attempt->duration_us);

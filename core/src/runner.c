@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "result.h"
+
 #define TREE_LOOK_US 2000 /* between looks whether a tree that is being ended is gone */
 
 enum stage { STAGE_READY, STAGE_RUNNING, STAGE_TERMINATING, STAGE_KILLING, STAGE_DONE };
@@ -92,8 +94,7 @@ static void set_attempt_error(const struct track *track)
         break;
     case QZ_ATTEMPT_NOT_STARTED:
         if (attempt->status == ESTALE)
-            snprintf(cause, sizeof cause,
-                     "not run: the file, or a directory on the way to it, changed after the check");
+            snprintf(cause, sizeof cause, QZ_SCRIPT_CHANGED);
         else if (attempt->status == ENOENT) /* the script is there: it was checked */
             snprintf(cause, sizeof cause,
                      "could not be started: the interpreter that its first line names is not there "

@@ -385,6 +385,37 @@ QZ_TEST(errors_come_with_a_remedy) // Each error is shown as its message and wha
     qz_result_free(&result);
 }
 
+QZ_TEST(what_may_still_be_frozen_comes_first) // Nobody reads that nothing was frozen while a volume is.
+{
+    static const enum qz_volume_outcome outcomes[] = {QZ_VOLUME_STUCK, QZ_VOLUME_THAW_FAILED};
+    for (size_t i = 0; i < 2; i++) {
+        struct qz_result result = good_result("freeze");
+        result.volumes[0].outcome = outcomes[i];
+        check_parts(&result,
+                    (const char *const[]){"the volumes were frozen for the whole hold\n"
+                                          "1 volume may still be frozen; its error below names it.\n"
+                                          "Writers of the others were stopped for 55.3 ms at most; 1 volume was thawed.\n",
+                                          NULL});
+        result.volumes[1].outcome = outcomes[i];
+        result.window_us = 0;
+        check_parts(&result, (const char *const[]){"2 volumes may still be frozen; their errors below name them.\n", NULL});
+        char *text = qz_report_human(&result, false);
+        CU_ASSERT_TRUE(text && !strstr(text, "Nothing was frozen") && !strstr(text, "Writers"));
+        free(text);
+        qz_result_free(&result);
+    }
+}
+
+QZ_TEST(a_script_that_changed_is_told_as_such) // not as a file handle
+{
+    struct qz_result result = good_result("run");
+    result.scripts[0].attempts[0].outcome = QZ_ATTEMPT_NOT_STARTED;
+    result.scripts[0].attempts[0].status = ESTALE;
+    check_parts(&result, (const char *const[]){"  pre   " PRE " (ScriptRunner): not run: the file, or a directory on the"
+                                               " way to it, changed after the check\n", NULL});
+    qz_result_free(&result);
+}
+
 QZ_TEST(tails_of_failed_attempts_are_shown) // Only a failed attempt's output is shown, every line marked, harmless.
 {
     struct qz_result result = good_result("run");

@@ -392,6 +392,19 @@ QZ_TEST(a_thaw_that_hangs_is_given_up) // after ten seconds it is called failed;
     run_free(run);
 }
 
+QZ_TEST(what_is_still_frozen_is_not_called_thawed) // whoever reads the report as text, of a thaw or a freeze that hangs
+{
+    static const struct virtual_volume hang[] = {{.thaw_us = 30 * RUN_SECOND}, {.stuck_until_us = 200 * RUN_SECOND}};
+    for (size_t i = 0; i < 2; i++) {
+        struct run *run = run_new(1);
+        freezes_behave(run, 1, &hang[i]);
+        run_quiesce(run, "run -- " RUN_SNAP);
+        CHECK_CONTAINS(run->output, "\n1 volume may still be frozen; its error below names it.\n");
+        CU_ASSERT_PTR_NULL(strstr(run->output, "Nothing was frozen"));
+        run_free(run);
+    }
+}
+
 QZ_TEST(a_hold_that_could_not_be_ended_in_time_is_lost) // though the volume stayed frozen: nobody meant it to
 {
     struct run *run = run_new(1);

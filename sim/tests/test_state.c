@@ -419,6 +419,9 @@ QZ_TEST(beside_an_old_freeze_nothing_is_begun) // a volume that a dead run left 
     CHECK_CONTAINS(run_text(run, "errors.0.message"), "/data2 (/dev/vdb): still frozen: Input/output error");
     CHECK_CONTAINS(run_text(run, "warnings.0.message"), "thawed of what it had left frozen: 1;");
     CHECK_INT(virtual_starts_of(run->world, RUN_PRE), 1);
+    virtual_set_volume(run->world, RUN_DEV(2), &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 3});
+    CHECK_INT(run_quiesce(run, "run -- " RUN_SNAP), QZ_EXIT_NONE);
+    CHECK_CONTAINS(run->output, "\n1 volume may still be frozen; its error below names it.\n");
     CHECK_INT(run_quiesce(run, "status --format json"), 0);
     CHECK_INT(run_count(run, "frozen"), 2);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
