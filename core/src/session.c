@@ -36,12 +36,16 @@ void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz
     qz_error_list_add(&session->result->errors, &error);
 }
 
-void qz_session_add_failure(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *what,
-                            int failed)
+void qz_session_add_unready(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *what,
+                            int unguarded, int unwritten)
 {
     struct qz_error error;
-    qz_error_set(&error, code, "%s: %s", what, strerror(failed));
-    qz_error_detail(&error, "%s", strerror(failed));
+    if (unguarded)
+        qz_error_set(&error, code, "%s: the guardian could not be made ready: %s", what, strerror(unguarded));
+    else
+        qz_error_set(&error, code, "%s: the journal in %s could not be written: %s", what,
+                     session->os->ops->state_directory(session->os), strerror(unwritten));
+    qz_error_detail(&error, "%s", strerror(unguarded ? unguarded : unwritten));
     error.phase = phase;
     qz_error_list_add(&session->result->errors, &error);
 }
@@ -222,12 +226,27 @@ static void follow_through(struct qz_session *session)
         qz_error_list_add(&result->errors, &result->snapshot.error);
 }
 
-static void add_interrupted(struct qz_result *result, int signal_number)
+const char *qz_session_thaw_words(const struct qz_hold *hold)
+{
+    return !hold ? "nothing was frozen" : qz_hold_owes(hold) ? "a volume may still be frozen" : "everything was thawed";
+}
+
+const char *qz_session_post_words(const struct qz_session *session)
+{
+    const struct qz_progress *progress = session->progress;
+    size_t owed = 0, succeeded = 0;
+    for (size_t k = 0; k < session->sound_count; k++) {
+        owed += progress->pre[k] != QZ_SCRIPT_IDLE;
+        succeeded += progress->pre[k] != QZ_SCRIPT_IDLE && progress->post[k] == QZ_SCRIPT_SUCCEEDED;
+    }
+    return owed == 0 ? "" : succeeded == owed ? " and the post-scripts were run" : "; not every post-script succeeded";
+}
+
+static void add_interrupted(struct qz_result *result, int signal_number, const struct qz_hold *hold, const char *posts)
 {
     struct qz_error error;
-    qz_error_set(&error, QZ_E_INTERRUPTED,
-                 "ended by signal %d (SIG%s); everything was thawed and the post-scripts were run", signal_number,
-                 sigabbrev_np(signal_number));
+    qz_error_set(&error, QZ_E_INTERRUPTED, "ended by signal %d (SIG%s); %s%s", signal_number,
+                 sigabbrev_np(signal_number), qz_session_thaw_words(hold), posts);
     qz_error_detail(&error, "signal %d (SIG%s)", signal_number, sigabbrev_np(signal_number));
     qz_error_list_add(&result->errors, &error);
     qz_error_list_sort(&result->errors);
@@ -239,7 +258,7 @@ static void conclude(struct qz_session *session)
     session->facts.interrupted = session->signal_number != 0;
     qz_error_list_sort(&result->errors);
     if (session->signal_number)
-        add_interrupted(result, session->signal_number);
+        add_interrupted(result, session->signal_number, session->last_hold, qz_session_post_words(session));
     result->consistency = qz_verdict_consistency(&session->facts);
     struct qz_verdict_facts told = session->facts;
     told.snapshot = QZ_SNAPSHOT_TAKEN;
@@ -263,7 +282,9 @@ static void set_up(struct qz_session *session, struct qz_os *os, const struct qz
 
 /* What one attempt leaves to the next one. */
 struct attempt_end {
-    struct qz_hold *owing; /* something in it is, or may become, frozen still; NULL: nothing */
+    struct qz_hold *hold; /* NULL: nothing was frozen */
+    bool owing;           /* something in it is, or may become, frozen still */
+    const char *posts;    /* as of qz_session_post_words */
     bool last;             /* a signal came, or a process that should have ended is alive: no further attempt */
 };
 
@@ -272,7 +293,7 @@ static bool settle(struct qz_os *os, const struct attempt_end *end)
 {
     if (!end->owing)
         return true;
-    if (qz_hold_owes(end->owing))
+    if (qz_hold_owes(end->hold))
         return false;
     qz_journal_clear(os);
     return true;
@@ -282,7 +303,7 @@ static bool settle(struct qz_os *os, const struct attempt_end *end)
 static struct attempt_end run_once(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
 {
     struct qz_session session;
-    struct attempt_end end = {0};
+    struct attempt_end end = {.posts = ""};
     set_up(&session, os, options, result);
     if (!check_files(&session)) {
         qz_session_add_error(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, strerror(ENOMEM));
@@ -292,14 +313,12 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
     session.snapshot = (struct qz_snapshot){.os = os, .options = options, .slot = 2 * (int)session.sound_count,
                                             .progress = &session.progress->snapshot, .result = &result->snapshot,
                                             .thawed = qz_session_note_thawed, .argument = &session};
-    int failed = qz_guard_start(&session.guard);
-    if (failed == 0 && !session.guard.signal_number)
+    int unguarded = qz_guard_start(&session.guard);
+    if (!unguarded && !session.guard.signal_number)
         qz_session_announce_pre(&session);
-    if (failed == 0)
-        failed = qz_session_journal(&session, false);
-    if (failed) {
-        qz_session_add_failure(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE,
-                               "nothing was begun: guardian or journal could not be had", failed);
+    int unwritten = unguarded ? 0 : qz_session_journal(&session, false);
+    if (unguarded || unwritten) {
+        qz_session_add_unready(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, "nothing was begun", unguarded, unwritten);
     } else {
         session.signal_number = session.guard.signal_number;
         if (!session.signal_number)
@@ -313,13 +332,15 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
     qz_session_store(&session);
     end.last = session.signal_number != 0 || session.result->snapshot.left_alive ||
                qz_session_left_alive(&session);
-    if (session.last_hold && qz_hold_owes(session.last_hold)) {
-        end.owing = session.last_hold;
+    end.hold = session.last_hold;
+    end.owing = end.hold && qz_hold_owes(end.hold);
+    end.posts = qz_session_post_words(&session);
+    if (end.owing) {
         qz_session_journal(&session, false); /* the post-scripts are not owed any more */
     } else {
         qz_journal_clear(os); /* while there is a guardian: killed after it has gone, we would leave a journal */
     }
-    qz_guard_end(&session.guard, end.owing != NULL);
+    qz_guard_end(&session.guard, end.owing);
     qz_expedite_restore(os); /* it may have been killed as it expedited a freeze that was given up before */
     return end;
 }
@@ -408,7 +429,7 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
                qz_error_name(qz_result_code(result)), (double)options->attempt_delay_us / QZ_US_PER_S);
         int signal_number = pause_between(os, options->attempt_delay_us);
         if (signal_number) {
-            add_interrupted(result, signal_number);
+            add_interrupted(result, signal_number, end.hold, end.posts);
             break;
         }
         if (!settle(os, &end))

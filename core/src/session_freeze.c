@@ -234,12 +234,11 @@ void qz_session_end_hold(struct qz_session *session)
 bool qz_session_freeze(struct qz_session *session)
 {
     struct qz_guard *guard = &session->guard;
-    int failed = prepare_hold(session) ? qz_guard_start(guard) : ENOMEM;
-    if (failed == 0)
-        failed = qz_session_journal(session, true);
-    if (failed) {
-        qz_session_add_failure(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE,
-                               "nothing was frozen: the guardian could not be made ready", failed);
+    int unguarded = prepare_hold(session) ? qz_guard_start(guard) : ENOMEM;
+    int unwritten = unguarded ? 0 : qz_session_journal(session, true);
+    if (unguarded || unwritten) {
+        qz_session_add_unready(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE, "nothing was frozen", unguarded,
+                               unwritten);
         return false;
     }
     session->os->hush = true;

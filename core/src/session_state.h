@@ -44,9 +44,15 @@ struct qz_session {
 void qz_session_phase_begin(struct qz_session *session, const char *name);
 void qz_session_phase_end(struct qz_session *session);
 void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *message);
-/* "WHAT: CAUSE", with the cause, that of errno value `failed`, as the detail. */
-void qz_session_add_failure(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *what,
-                            int failed);
+/* "WHAT: the guardian could not be made ready: CAUSE", or else the journal could not be written. The detail is the cause,
+ * that of whichever errno value is not 0. */
+void qz_session_add_unready(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *what,
+                            int unguarded, int unwritten);
+
+/* "everything was thawed" " and the post-scripts were run": of both what is true by now. `hold`: NULL if nothing was
+ * frozen. Static. */
+const char *qz_session_thaw_words(const struct qz_hold *hold);
+const char *qz_session_post_words(const struct qz_session *session);
 
 /* Takes in a signal that came (0: none) as one that ends the session; a word on the snapshot is none, once it is open. */
 void qz_session_note_signal(struct qz_session *session, int signal_number);

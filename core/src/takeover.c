@@ -16,15 +16,32 @@ static bool end_left_behind(struct qz_session *session, atomic_int *progress, in
     return ended;
 }
 
+/* The hold that the agent had, or that it had given up; NULL: nothing was frozen. */
+static const struct qz_hold *any_hold(const struct qz_session *session, const struct qz_hold *hold)
+{
+    return hold ? hold : session->last_hold;
+}
+
+static void collect(struct qz_result *result, const struct qz_hold *hold)
+{
+    result->window_us = qz_hold_collect(hold, result->volumes).length_us;
+    for (int i = 0; i < hold->count; i++) {
+        const struct qz_volume *volume = &result->volumes[i];
+        if (volume->outcome == QZ_VOLUME_STUCK || volume->outcome == QZ_VOLUME_THAW_FAILED)
+            qz_error_list_add(&result->errors, volume->error);
+    }
+}
+
 /* Whoever calls `quiesce end` is told what became of the agent, and of the scripts that were run for it. */
 static void store(struct qz_session *session, struct qz_hold *hold)
 {
     struct qz_result *result = session->result;
     struct qz_error error;
     if (hold)
-        result->window_us = qz_hold_collect(hold, result->volumes).length_us;
+        collect(result, hold);
     qz_error_set(&error, hold ? QZ_E_FREEZE_LOST : QZ_E_INTERRUPTED,
-                 "the agent was killed before the backup had ended; everything was thawed and the post-scripts were run");
+                 "the agent was killed before the backup had ended; %s%s",
+                 qz_session_thaw_words(any_hold(session, hold)), qz_session_post_words(session));
     error.phase = hold ? QZ_PHASE_FREEZE : QZ_PHASE_NONE;
     qz_error_list_add(&result->errors, &error);
     qz_error_list_sort(&result->errors);
@@ -61,7 +78,7 @@ static void run_posts(struct qz_session *session, struct qz_hold *hold)
 /* A volume that could not be thawed is all that is still owed; also one of a hold that the agent had given up. */
 static void settle_journal(struct qz_session *session, const struct qz_hold *hold)
 {
-    hold = hold ? hold : session->last_hold;
+    hold = any_hold(session, hold);
     if (hold && qz_hold_owes(hold)) {
         qz_hold_collect(hold, session->result->volumes);
         qz_session_journal(session, false);
@@ -78,7 +95,7 @@ void qz_session_take_over(struct qz_os *os, void *argument, struct qz_hold *hold
     if (atomic_exchange(&progress->inherited, true))
         return;
     session->os = os;
-    qz_say(os, "the agent died; what it had frozen is thawed, its post-scripts are run now");
+    qz_say(os, "the agent died; %s; its post-scripts are run now", qz_session_thaw_words(any_hold(session, hold)));
     end_left_behind(session, &progress->snapshot, 2 * count);
     for (int k = 0; k < count; k++) {
         end_left_behind(session, &progress->pre[k], k);

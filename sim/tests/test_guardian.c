@@ -2,6 +2,7 @@
  * owed, and nothing is claimed that did not hold. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "freezes.h"
@@ -222,6 +223,69 @@ QZ_TEST(a_signal_ends_the_run_in_every_phase) // thawed, post-script run, Interr
         CHECK_STRING(freezes_claim(run), "none/Interrupted");
         freezes_check_left_nothing(run, true);
         CU_ASSERT(freezes_moments[i / 3] > FREEZES_IN_FREEZE || virtual_starts_of(run->world, RUN_SNAP) == 0);
+        run_free(run);
+    }
+}
+
+/* What a run that is told to end in its snapshot says of that. */
+static void check_told(struct run *run, const char *expected)
+{
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, FREEZES_IN_HOLD);
+    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_NONE);
+    int place = run_find_error(run, "Interrupted");
+    char path[32];
+    snprintf(path, sizeof path, "errors.%d.message", place);
+    CU_ASSERT(place >= 0);
+    CHECK_STRING(run_text(run, path), expected);
+    run_free(run);
+}
+
+QZ_TEST(an_interrupted_run_claims_only_what_is_true) // of the thaw and of the post-scripts
+{
+    struct run *run = freezes_slow_run();
+    check_told(run, "ended by signal 15 (SIGTERM); everything was thawed and the post-scripts were run");
+    run = freezes_slow_run();
+    RUN_SCRIPT(run, RUN_POST, {.status = 1});
+    check_told(run, "ended by signal 15 (SIGTERM); everything was thawed; not every post-script succeeded");
+    run = freezes_slow_run();
+    RUN_SCRIPT(run, RUN_POST, {.start_error = EAGAIN});
+    check_told(run, "ended by signal 15 (SIGTERM); everything was thawed; not every post-script succeeded");
+    run = freezes_slow_run();
+    FREEZES_BEHAVE(run, 1, .thaw_error = EIO, .thaw_errors = 3);
+    check_told(run, "ended by signal 15 (SIGTERM); a volume may still be frozen and the post-scripts were run");
+    run = freezes_slow_run();
+    FREEZES_BEHAVE(run, 1, .thaw_us = 30 * RUN_SECOND);
+    RUN_SCRIPT(run, RUN_POST, {.status = 1});
+    check_told(run, "ended by signal 15 (SIGTERM); a volume may still be frozen; not every post-script succeeded");
+}
+
+QZ_TEST(what_was_not_frozen_is_not_called_thawed) // ended in the pre-script; or without any script
+{
+    struct run *run = freezes_slow_run();
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, FREEZES_IN_PRE);
+    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_NONE);
+    CHECK_STRING(run_text(run, "errors.0.message"),
+                 "ended by signal 15 (SIGTERM); nothing was frozen and the post-scripts were run");
+    run_free(run);
+    run = freezes_slow_run();
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, FREEZES_IN_HOLD);
+    CHECK_INT(run_quiesce(run, "freeze --hold 5 --format json"), QZ_EXIT_NONE);
+    CHECK_STRING(run_text(run, "errors.0.message"), "ended by signal 15 (SIGTERM); everything was thawed");
+    run_free(run);
+}
+
+QZ_TEST(between_two_attempts_it_claims_no_more) // what the one before left is not thawed by a signal
+{
+    for (int stuck = 0; stuck <= 1; stuck++) {
+        struct run *run = run_new(2);
+        if (stuck)
+            FREEZES_BEHAVE(run, 1, .thaw_error = EIO, .thaw_errors = 3);
+        RUN_SCRIPT(run, RUN_SNAP, {.status = 1});
+        virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, 20 * RUN_SECOND);
+        CHECK_INT(run_quiesce(run, "run --attempts 2 --attempt-delay 30 --format json -- " RUN_SNAP), QZ_EXIT_NONE);
+        CHECK_STRING(run_text(run, "errors.0.message"),
+                     stuck ? "ended by signal 15 (SIGTERM); a volume may still be frozen and the post-scripts were run"
+                           : "ended by signal 15 (SIGTERM); everything was thawed and the post-scripts were run");
         run_free(run);
     }
 }

@@ -84,6 +84,37 @@ QZ_TEST(what_cannot_be_told_is_not_left_open) // The caller hears of a failure, 
     run_free(run);
 }
 
+/* `begin`, its agent killed in the hold, and `end`, which tells of it. */
+static void lose_agent(struct run *run)
+{
+    struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"});
+    virtual_aim(run->world, 1);
+    virtual_kill_at(run->world, VIRTUAL_AGENT, 5 * RUN_SECOND);
+    do_call(run, &begin, false);
+    do_call(run, &end, false);
+    CHECK_INT(end.status, QZ_EXIT_NONE);
+}
+
+QZ_TEST(of_a_lost_agent_no_more_is_told_than_is_true) // what could not be thawed is named, a post-script that failed told of
+{
+    struct run *run = run_new(2);
+    lose_agent(run);
+    CHECK_CONTAINS(virtual_output(run->world, QZ_STREAM_RESULT),
+                   "the agent was killed before the backup had ended; everything was thawed and the post-scripts were run\n");
+    run_free(run);
+    run = run_new(2);
+    RUN_SCRIPT(run, RUN_POST, {.status = 1});
+    virtual_set_volume(run->world, RUN_DEV(1), &(struct virtual_volume){.thaw_error = EIO, .thaw_errors = 3});
+    lose_agent(run);
+    const char *told = virtual_output(run->world, QZ_STREAM_RESULT);
+    CHECK_CONTAINS(told, "the agent was killed before the backup had ended; a volume may still be frozen; not every"
+                         " post-script succeeded\n");
+    CHECK_CONTAINS(told, "\n1 volume may still be frozen; its error below names it.\n");
+    CHECK_CONTAINS(told, "\nThawFailed (902): /data1 is still frozen: FITHAW Input/output error");
+    CHECK_CONTAINS(virtual_output(run->world, QZ_STREAM_LOG), "the agent died; a volume may still be frozen");
+    run_free(run);
+}
+
 struct victim {
     enum virtual_role role;
     int ordinal;

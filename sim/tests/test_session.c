@@ -245,3 +245,25 @@ QZ_TEST(a_guardian_that_stays_for_a_stuck_volume_keeps_others_out) // until it h
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     run_free(run);
 }
+
+QZ_TEST(what_could_not_be_made_ready_is_named) // the journal is not the guardian, before the pre-scripts and the freeze
+{
+    static const struct {
+        enum virtual_op op;
+        unsigned nth;
+        const char *message;
+    } cases[] = {
+        {VIRTUAL_OP_JOURNAL_WRITE, 1, "nothing was begun: the journal in /run/quiesce could not be written: "},
+        {VIRTUAL_OP_GUARD, 1, "nothing was begun: the guardian could not be made ready: "},
+        {VIRTUAL_OP_JOURNAL_WRITE, 2, "nothing was frozen: the journal in /run/quiesce could not be written: "},
+        {VIRTUAL_OP_GUARD, 2, "nothing was frozen: the guardian could not be made ready: "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct run *run = run_new(2);
+        virtual_fail(run->world, VIRTUAL_AGENT, cases[i].op, cases[i].nth, ENOSPC);
+        run_quiesce(run, RUN_JSON);
+        CHECK_CONTAINS(run_text(run, "errors.0.message"), cases[i].message);
+        CHECK_STRING(run_text(run, "errors.0.detail"), "No space left on device");
+        run_free(run);
+    }
+}
