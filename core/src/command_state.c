@@ -252,8 +252,7 @@ static int thaw_volumes(struct qz_os *os, const struct qz_journal *journal, bool
         qz_command_fail(os, &errors.items[i], QZ_EXIT_NONE);
     int status = show_thawed(os, journal, thawed, errors.count == 0);
     for (size_t i = 0; dead && i < journal->post_count; i++)
-        qz_say(os, "post-script %s of run %s never ran: its application may still be quiesced", journal->posts_owed[i],
-               journal->run_id);
+        qz_say(os, QZ_POST_NEVER_RAN, journal->posts_owed[i], journal->run_id);
     if (dead && errors.count == 0)
         qz_journal_settle(os, journal);
     qz_error_list_free(&errors);

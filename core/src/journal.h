@@ -18,6 +18,9 @@
 #define QZ_JOURNAL_SIZE_MAX (1024 * 1024)
 #define QZ_TMPDIR_PREFIX "tmp-" /* and the run id: the snapshot command's TMPDIR, in the state directory if that is not frozen */
 
+/* What is said of a post-script that a dead run owed: its path and the run's name. */
+#define QZ_POST_NEVER_RAN "post-script %s of run %s never ran: its application may still be quiesced"
+
 struct qz_journal_volume {
     char *mount;
     char *device;

@@ -384,18 +384,19 @@ bool qz_session_recover(struct qz_os *os, struct qz_warning_list *warnings, stru
     qz_warning_list_add(warnings, NULL, 0, 0,
                         "run %s was killed before it had ended; thawed of what it had left frozen: %zu; post-scripts of it that never ran: %zu",
                         journal.run_id, thawed, journal.post_count);
+    for (size_t i = 0; i < journal.post_count; i++)
+        qz_warning_list_add(warnings, NULL, 0, 0, QZ_POST_NEVER_RAN, journal.posts_owed[i], journal.run_id);
     for (size_t i = 0; i < errors->count; i++)
         errors->items[i].path = NULL; /* it is the journal's */
     qz_journal_free(&journal);
     return errors->count == 0 && errors->lost == 0;
 }
 
-/* Moves the warnings into the result, behind its own. */
-static void hand_over(struct qz_warning_list *warnings, struct qz_result *result)
+/* Of what was found: before anything is begun, so that whoever stores the result, be it a guardian, has it. */
+static void tell_found(const struct qz_warning_list *found, struct qz_result *result)
 {
-    for (size_t i = 0; i < warnings->count; i++)
-        qz_warning_list_add(&result->warnings, NULL, 0, 0, "%s", warnings->items[i].message);
-    qz_warning_list_free(warnings);
+    for (size_t i = 0; i < found->count; i++)
+        qz_warning_list_add(&result->warnings, NULL, 0, 0, "%s", found->items[i].message);
 }
 
 /* Waits between two attempts. Returns a signal's number if one came. */
@@ -418,9 +419,10 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
     if (!qz_session_admit(os, options, result))
         return QZ_EXIT_NONE;
     int attempts = result->attempts;
-    struct qz_warning_list warnings = {0};
+    struct qz_warning_list found = {0};
     struct attempt_end end = {0};
-    bool sound = qz_session_recover(os, &warnings, &result->errors);
+    bool sound = qz_session_recover(os, &found, &result->errors);
+    tell_found(&found, result);
     for (int attempt = 1; sound; attempt++) {
         end = run_once(os, options, result);
         if (result->consistency != QZ_NONE || end.last || attempt == attempts)
@@ -436,9 +438,10 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
             break;
         qz_result_free(result);
         *result = (struct qz_result){.command = command, .attempt = attempt + 1, .attempts = attempts};
+        tell_found(&found, result);
     }
     settle(os, &end);
-    hand_over(&warnings, result);
+    qz_warning_list_free(&found);
     return qz_verdict_exit(result->consistency);
 }
 

@@ -115,6 +115,28 @@ QZ_TEST(of_a_lost_agent_no_more_is_told_than_is_true) // what could not be thawe
     run_free(run);
 }
 
+QZ_TEST(what_a_killed_run_left_undone_is_told_by_end) // though begin saw to it; also where its own agent is lost then
+{
+    for (int lost = 0; lost <= 1; lost++) {
+        struct run *run = run_new(2);
+        struct call killed = CALL((char[]){"begin"}), begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"});
+        virtual_kill_at(run->world, VIRTUAL_AGENT, 5 * RUN_SECOND);
+        virtual_kill_at(run->world, VIRTUAL_GUARDIAN, 5 * RUN_SECOND);
+        do_call(run, &killed, false);
+        CHECK_INT(virtual_frozen_count(run->world), 2);
+        if (lost)
+            virtual_kill_at(run->world, VIRTUAL_AGENT, 15 * RUN_SECOND);
+        virtual_pass(run->world, 5 * RUN_SECOND);
+        do_call(run, &begin, !lost);
+        do_call(run, &end, false);
+        CHECK_INT(end.status, lost ? QZ_EXIT_NONE : QZ_EXIT_APPLICATION);
+        const char *told = virtual_output(run->world, QZ_STREAM_RESULT);
+        CHECK_CONTAINS(told, "was killed before it had ended; thawed of what it had left frozen: 2;");
+        CHECK_CONTAINS(told, "warning: post-script " RUN_POST " of run 20240101T000000Z-");
+        run_free(run);
+    }
+}
+
 struct victim {
     enum virtual_role role;
     int ordinal;
