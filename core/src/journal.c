@@ -133,13 +133,19 @@ int qz_journal_clear(struct qz_os *os)
     return os->ops->journal_write(os, "", 0);
 }
 
+void qz_journal_remove_tmpdir(struct qz_os *os, const char *run_id)
+{
+    char path[PATH_MAX];
+    if (strchr(run_id, '/'))
+        return;
+    snprintf(path, sizeof path, "%s/" QZ_TMPDIR_PREFIX "%s", os->ops->state_directory(os), run_id);
+    os->ops->remove(os, path);
+}
+
 void qz_journal_settle(struct qz_os *os, const struct qz_journal *journal)
 {
-    if (journal->run_id && !strchr(journal->run_id, '/')) {
-        char path[PATH_MAX];
-        snprintf(path, sizeof path, "%s/" QZ_TMPDIR_PREFIX "%s", os->ops->state_directory(os), journal->run_id);
-        os->ops->remove(os, path);
-    }
+    if (journal->run_id)
+        qz_journal_remove_tmpdir(os, journal->run_id);
     qz_journal_clear(os);
 }
 

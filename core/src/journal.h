@@ -48,6 +48,9 @@ int qz_journal_lock(struct qz_os *os, struct qz_error *error);
 int qz_journal_write(struct qz_os *os, const struct qz_journal *journal);
 int qz_journal_clear(struct qz_os *os);
 
+/* Removes what a dead run had as its TMPDIR in the state directory, if it had one there. */
+void qz_journal_remove_tmpdir(struct qz_os *os, const char *run_id);
+
 /* The debts of dead processes are paid: clears the journal, and removes what else their run had in the state directory. */
 void qz_journal_settle(struct qz_os *os, const struct qz_journal *journal);
 

@@ -105,6 +105,8 @@ void qz_session_take_over(struct qz_os *os, void *argument, struct qz_hold *hold
     run_posts(session, hold);
     if (session->snapshot.tmpdir)
         os->ops->remove(os, session->snapshot.tmpdir);
+    else
+        qz_journal_remove_tmpdir(os, session->result->run_id); /* made, perhaps, after we were forked */
     settle_journal(session, hold);
     qz_say(os, "done for the dead agent; there is no usable backup");
 }
