@@ -97,7 +97,7 @@ const struct qz_command_row qz_command_rows[QZ_COMMAND_COUNT] = {
          "  quiesce freeze --hold 5\n"
          "  quiesce freeze --hold 0.5 --volume /srv\n"},
     [QZ_COMMAND_THAW] =
-        {"thaw", "thaw", "Thaws what quiesce froze, and nothing else.",
+        {"thaw", "thaw", "Thaws what quiesce froze and left frozen.",
          "Example:\n"
          "  quiesce thaw\n"},
     [QZ_COMMAND_STATUS] =
