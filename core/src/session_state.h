@@ -44,8 +44,8 @@ struct qz_session {
 void qz_session_phase_begin(struct qz_session *session, const char *name);
 void qz_session_phase_end(struct qz_session *session);
 void qz_session_add_error(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *message);
-/* "WHAT: the guardian could not be made ready: CAUSE", or else the journal could not be written. The detail is the cause,
- * that of whichever errno value is not 0. */
+/* "WHAT: the guardian could not be made ready: CAUSE", or else that the journal could not be written. The detail is the
+ * cause, that of whichever errno value is not 0. */
 void qz_session_add_unready(struct qz_session *session, enum qz_code code, enum qz_phase phase, const char *what,
                             int unguarded, int unwritten);
 

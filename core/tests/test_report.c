@@ -394,11 +394,13 @@ QZ_TEST(what_may_still_be_frozen_comes_first) // Nobody reads that nothing was f
         check_parts(&result,
                     (const char *const[]){"the volumes were frozen for the whole hold\n"
                                           "1 volume may still be frozen; its error below names it.\n"
-                                          "Writers of the others were stopped for 55.3 ms at most; 1 volume was thawed.\n",
+                                          "Writers of the others were stopped for 55.3 ms at most;"
+                                          " 1 volume was thawed.\n",
                                           NULL});
         result.volumes[1].outcome = outcomes[i];
         result.window_us = 0;
-        check_parts(&result, (const char *const[]){"2 volumes may still be frozen; their errors below name them.\n", NULL});
+        check_parts(&result,
+                    (const char *const[]){"2 volumes may still be frozen; their errors below name them.\n", NULL});
         char *text = qz_report_human(&result, false);
         CU_ASSERT_TRUE(text && !strstr(text, "Nothing was frozen") && !strstr(text, "Writers"));
         free(text);
@@ -411,8 +413,9 @@ QZ_TEST(a_script_that_changed_is_told_as_such) // not as a file handle
     struct qz_result result = good_result("run");
     result.scripts[0].attempts[0].outcome = QZ_ATTEMPT_NOT_STARTED;
     result.scripts[0].attempts[0].status = ESTALE;
-    check_parts(&result, (const char *const[]){"  pre   " PRE " (ScriptRunner): not run: the file, or a directory on the"
-                                               " way to it, changed after the check\n", NULL});
+    check_parts(&result, (const char *const[]){"  pre   " PRE " (ScriptRunner): not run: the file, or a directory on"
+                                               " the way to it, changed after the check\n",
+                                               NULL});
     qz_result_free(&result);
 }
 

@@ -95,12 +95,13 @@ static void lose_agent(struct run *run)
     CHECK_INT(end.status, QZ_EXIT_NONE);
 }
 
-QZ_TEST(of_a_lost_agent_no_more_is_told_than_is_true) // what could not be thawed is named, a post-script that failed told of
+QZ_TEST(of_a_lost_agent_no_more_is_told_than_is_true) // of the thaw and the post-scripts
 {
     struct run *run = run_new(2);
     lose_agent(run);
     CHECK_CONTAINS(virtual_output(run->world, QZ_STREAM_RESULT),
-                   "the agent was killed before the backup had ended; everything was thawed and the post-scripts were run\n");
+                   "the agent was killed before the backup had ended; everything was thawed and the post-scripts were"
+                   " run\n");
     run_free(run);
     run = run_new(2);
     RUN_SCRIPT(run, RUN_POST, {.status = 1});
