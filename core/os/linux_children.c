@@ -199,7 +199,7 @@ static int look_again(const char *path, const struct qz_path_facts *facts)
     const struct qz_path_step *checked = &facts->steps[facts->count - 1];
     struct stat now;
     if (stat(path, &now) != 0)
-        return ESTALE;
+        return qz_errno_passes(errno) ? errno : ESTALE;
     int64_t ctime_ns = (int64_t)now.st_ctim.tv_sec * 1000000000 + now.st_ctim.tv_nsec;
     bool same = now.st_dev == checked->dev && now.st_ino == checked->ino && ctime_ns == checked->ctime_ns;
     return same ? 0 : ESTALE;
@@ -269,9 +269,12 @@ static int check_facts(struct qz_os *os, const struct qz_child_spec *spec)
     int failed = qz_linux_inspect(os, spec->path, &now);
     if (failed)
         return failed;
-    bool same = now.error == 0 && now.count > 0 && qz_path_facts_same(&now, spec->facts);
+    if (qz_errno_passes(now.error))
+        failed = now.error;
+    else if (now.error != 0 || now.count == 0 || !qz_path_facts_same(&now, spec->facts))
+        failed = ESTALE;
     qz_path_facts_free(os, &now);
-    return same ? 0 : ESTALE;
+    return failed;
 }
 
 /* A pipe with `ends[0]` ours. */

@@ -1,4 +1,5 @@
 /* os.c: what every implementation of the seam shares. No system calls. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,15 @@ void qz_say(struct qz_os *os, const char *format, ...)
     size_t used = append_escaped(line, sizeof PREFIX - 1, text, strlen(text));
     line[used++] = '\n';
     os->ops->print(os, QZ_STREAM_LOG, line, used);
+}
+
+bool qz_errno_passes(int error)
+{
+    static const int passing[] = {EAGAIN, ENOMEM, EMFILE, ENFILE, ENOBUFS, ETIMEDOUT, EINTR, ETXTBSY, EIO};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (error == passing[i])
+            return true;
+    return false;
 }
 
 void qz_path_facts_free(struct qz_os *os, struct qz_path_facts *facts)

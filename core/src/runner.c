@@ -10,7 +10,7 @@
 
 #define TREE_LOOK_US 2000 /* between looks whether a tree that is being ended is gone */
 
-enum stage { STAGE_READY, STAGE_RUNNING, STAGE_TERMINATING, STAGE_KILLING, STAGE_DONE };
+enum stage { STAGE_READY, STAGE_RUNNING, STAGE_TERMINATING, STAGE_KILLING, STAGE_PAUSED, STAGE_DONE };
 
 /* One job on its way. */
 struct track {
@@ -20,7 +20,9 @@ struct track {
     int64_t deadline_us;  /* of the attempt */
     int64_t progress_us;  /* next progress line */
     int64_t escalate_us;  /* from SIGTERM to SIGKILL, from SIGKILL to giving up */
+    int64_t resume_us;    /* end of the pause */
     bool host_first;      /* the plugin host's limit is the one that ends this attempt */
+    bool started;         /* some attempt was */
     bool ended;           /* the child itself has ended */
     bool timed_out;
 };
@@ -198,7 +200,68 @@ static void finish(struct track *track, enum qz_script_progress progress)
 {
     track->stage = STAGE_DONE;
     track->job->result->failed = progress == QZ_SCRIPT_FAILED;
-    *track->job->progress = (int)progress;
+    *track->job->progress = progress == QZ_SCRIPT_FAILED && !track->started ? QZ_SCRIPT_IDLE : (int)progress;
+}
+
+static void terminate(struct run *run, struct track *track)
+{
+    struct qz_os *os = run->os;
+    os->ops->tree_signal(os, track->job->slot, SIGTERM);
+    track->stage = STAGE_TERMINATING;
+    track->escalate_us = os->ops->now_us(os) + QZ_RUNNER_GRACE_US;
+}
+
+/* Until the next attempt: at once after one that ran; what kept another one from starting is given time to pass. */
+static void pause_before_next(struct run *run, struct track *track)
+{
+    const struct qz_script_result *result = track->job->result;
+    if (result->attempts[result->attempt_count - 1].outcome != QZ_ATTEMPT_NOT_STARTED) {
+        track->stage = STAGE_READY;
+        return;
+    }
+    int64_t resume_us = run->os->ops->now_us(run->os) + QZ_RUNNER_PAUSE_US;
+    track->resume_us = resume_us < run->host_deadline_us ? resume_us : run->host_deadline_us;
+    track->stage = STAGE_PAUSED;
+    if (!track->started)
+        *track->job->progress = QZ_SCRIPT_IDLE;
+}
+
+/* What is to be done once a failed attempt's tree is gone: another attempt, or none. */
+static void attempt_over(struct run *run, struct track *track)
+{
+    struct qz_script_result *result = track->job->result;
+    struct qz_attempt *attempt = &result->attempts[result->attempt_count - 1];
+    attempt->duration_us = run->os->ops->now_us(run->os) - track->started_us;
+    if (track->timed_out) {
+        attempt->outcome = QZ_ATTEMPT_TIMEOUT;
+    } else if (!track->ended) { /* given up on: SIGKILL is what it will die of */
+        attempt->outcome = QZ_ATTEMPT_SIGNALED;
+        attempt->status = SIGKILL;
+    }
+    if (run->interrupted) {
+        finish(track, QZ_SCRIPT_FAILED);
+        return;
+    }
+    set_attempt_error(track);
+    bool final = attempt->outcome == QZ_ATTEMPT_NOT_STARTED && !qz_errno_passes(attempt->status);
+    if (track->timed_out || final || result->left_alive || (int)result->attempt_count > track->job->script->retries) {
+        finish(track, QZ_SCRIPT_FAILED);
+        return;
+    }
+    qz_say(run->os, "%s; trying again", result->error.message);
+    pause_before_next(run, track);
+}
+
+/* One that was given up as it started may have a process still: nobody else hears of its end. */
+static void not_started(struct run *run, struct track *track, struct qz_attempt *attempt, int why)
+{
+    attempt->outcome = QZ_ATTEMPT_NOT_STARTED;
+    attempt->status = why;
+    track->ended = true;
+    if (run->os->ops->tree_alive(run->os, track->job->slot))
+        terminate(run, track);
+    else
+        attempt_over(run, track);
 }
 
 static void start_attempt(struct run *run, struct track *track)
@@ -225,49 +288,12 @@ static void start_attempt(struct run *run, struct track *track)
     track->ended = false;
     *job->progress = QZ_SCRIPT_RUNNING;
     int failed = start_child(run, job, attempt);
-    if (failed == 0) {
-        track->stage = STAGE_RUNNING;
+    if (failed) {
+        not_started(run, track, attempt, failed);
         return;
     }
-    attempt->outcome = QZ_ATTEMPT_NOT_STARTED;
-    attempt->status = failed;
-    set_attempt_error(track);
-    finish(track, QZ_SCRIPT_FAILED);
-    if (job->result->attempt_count == 1)
-        *job->progress = QZ_SCRIPT_IDLE;
-}
-
-/* What is to be done once a failed attempt's tree is gone: another attempt, or none. */
-static void attempt_over(struct run *run, struct track *track)
-{
-    struct qz_script_result *result = track->job->result;
-    struct qz_attempt *attempt = &result->attempts[result->attempt_count - 1];
-    attempt->duration_us = run->os->ops->now_us(run->os) - track->started_us;
-    if (track->timed_out) {
-        attempt->outcome = QZ_ATTEMPT_TIMEOUT;
-    } else if (!track->ended) { /* given up on: SIGKILL is what it will die of */
-        attempt->outcome = QZ_ATTEMPT_SIGNALED;
-        attempt->status = SIGKILL;
-    }
-    if (run->interrupted) {
-        finish(track, QZ_SCRIPT_FAILED);
-        return;
-    }
-    set_attempt_error(track);
-    if (track->timed_out || result->left_alive || (int)result->attempt_count > track->job->script->retries) {
-        finish(track, QZ_SCRIPT_FAILED);
-        return;
-    }
-    qz_say(run->os, "%s; trying again", result->error.message);
-    track->stage = STAGE_READY;
-}
-
-static void terminate(struct run *run, struct track *track)
-{
-    struct qz_os *os = run->os;
-    os->ops->tree_signal(os, track->job->slot, SIGTERM);
-    track->stage = STAGE_TERMINATING;
-    track->escalate_us = os->ops->now_us(os) + QZ_RUNNER_GRACE_US;
+    track->started = true;
+    track->stage = STAGE_RUNNING;
 }
 
 static void child_ended(struct run *run, struct track *track, const struct qz_child_end *end)
@@ -336,6 +362,10 @@ static void tick(struct run *run, struct track *track)
     case STAGE_KILLING:
         tick_ending(run, track, now_us);
         break;
+    case STAGE_PAUSED:
+        if (now_us >= track->resume_us)
+            start_attempt(run, track);
+        break;
     case STAGE_DONE:
         break;
     }
@@ -352,6 +382,8 @@ static int64_t track_deadline(const struct track *track, int64_t now_us)
     case STAGE_TERMINATING:
     case STAGE_KILLING:
         return now_us + TREE_LOOK_US;
+    case STAGE_PAUSED:
+        return track->resume_us;
     case STAGE_DONE:
         break;
     }
@@ -363,9 +395,13 @@ static int64_t track_deadline(const struct track *track, int64_t now_us)
 static void interrupt(struct run *run)
 {
     run->interrupted = true;
-    for (size_t i = 0; i < run->count; i++)
-        if (run->tracks[i].stage == STAGE_RUNNING)
-            terminate(run, &run->tracks[i]);
+    for (size_t i = 0; i < run->count; i++) {
+        struct track *track = &run->tracks[i];
+        if (track->stage == STAGE_RUNNING)
+            terminate(run, track);
+        else if (track->stage == STAGE_PAUSED)
+            finish(track, QZ_SCRIPT_FAILED);
+    }
 }
 
 static void note(struct run *run, const struct qz_event *event, bool interruptible)

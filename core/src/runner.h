@@ -15,6 +15,8 @@
 /* How long a tree is given between SIGTERM and SIGKILL, and how long its end is waited for after SIGKILL. */
 #define QZ_RUNNER_GRACE_US (2 * QZ_US_PER_S)
 #define QZ_RUNNER_KILL_WAIT_US (5 * QZ_US_PER_S)
+/* After an attempt that could not be started for a reason that passes. */
+#define QZ_RUNNER_PAUSE_US QZ_US_PER_S
 
 /* How far a script has come; in memory shared with the guardian, which finishes what a dead agent began. IDLE is also
  * a script of which no attempt could be started: it has done nothing, so that no post-script is owed for it. WAITING is

@@ -458,6 +458,75 @@ QZ_TEST(a_script_that_cannot_start_is_told) // with the cause; it is not retried
     run_free(run);
 }
 
+QZ_TEST(who_could_not_be_started_for_a_moment_is_tried_again) // after a pause, with the retries that the config has
+{
+    static const int passing[] = {EAGAIN, ENOMEM, EMFILE, ENFILE, ETIMEDOUT, EINTR, ETXTBSY};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++) {
+        struct run *run = run_new(2);
+        run_config(run, "\"postScriptNoOfRetries\": 2");
+        RUN_SCRIPT(run, RUN_POST, {.start_error = passing[i]}, {.start_error = passing[i]}, {.run_us = MS});
+        CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+        CHECK_INT(run_count(run, "errors"), 0);
+        CHECK_INT(run_count(run, "scripts.1.attempts"), 3);
+        CHECK_STRING(run_text(run, "scripts.1.attempts.1.outcome"), "not_started");
+        CHECK_STRING(run_text(run, "scripts.1.attempts.1.start_error"), strerror(passing[i]));
+        CHECK_STRING(run_variable(run, RUN_POST, 0, "QUIESCE_ATTEMPT"), "3");
+        CHECK_INT(run_started_us(run, RUN_POST, 0) - run_number(run, "phases.5.start_us"), 2 * QZ_RUNNER_PAUSE_US);
+        CHECK_STRING(run_text(run, "phases.5.name"), "post");
+        CHECK_CONTAINS(run->log, "attempt 1 of 3): could not be started: ");
+        run_free(run);
+    }
+}
+
+QZ_TEST(a_reason_that_stays_ends_the_retries) // also after others
+{
+    static const int staying[] = {ESTALE, ENOENT, EACCES, ENOEXEC, ELOOP, ENOTDIR, EINVAL, EPERM, E2BIG};
+    for (size_t i = 0; i < sizeof staying / sizeof *staying; i++) {
+        struct run *run = run_new(2);
+        run_config(run, "\"preScriptNoOfRetries\": 5");
+        RUN_SCRIPT(run, RUN_PRE, {.start_error = EAGAIN}, {.start_error = staying[i]});
+        CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+        CHECK_INT(run_count(run, "scripts.0.attempts"), 2);
+        CHECK_INT(run_number(run, "errors.0.attempt"), 2);
+        CHECK_INT(virtual_starts_of(run->world, RUN_POST), 0);
+        run_free(run);
+    }
+}
+
+QZ_TEST(who_was_never_started_needs_no_post_script) // however often it was tried; one start is enough to need it
+{
+    struct run *run = run_new(2);
+    run_config(run, "\"preScriptNoOfRetries\": 2");
+    RUN_SCRIPT(run, RUN_PRE, {.start_error = EAGAIN});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_STRING(run_text(run, "code"), "Pre-ScriptExecutionFailed");
+    CHECK_INT(run_count(run, "scripts.0.attempts"), 3);
+    CHECK_INT(run_number(run, "phases.1.duration_us"), 2 * QZ_RUNNER_PAUSE_US);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 0);
+    RUN_SCRIPT(run, RUN_PRE, {.start_error = EAGAIN}, {.run_us = MS, .status = 1}, {.start_error = EAGAIN});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_INT(run_number(run, "errors.0.attempt"), 3);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    run_free(run);
+}
+
+QZ_TEST(a_pause_ends_with_the_plugin_host_s_limit) // and no attempt comes after it
+{
+    struct run *run = run_new(2);
+    run_plugins(run, 2, 1, "\"timeoutInSeconds\": 8, \"preScriptNoOfRetries\": 5");
+    RUN_SCRIPT(run, "/etc/azure/pre0.sh", {.start_error = EAGAIN});
+    RUN_SCRIPT(run, "/etc/azure/pre1.sh", {.run_us = RUN_MS, .status = 1}, {.start_error = ENOMEM});
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_STRING(run_text(run, "errors.0.code"), "Pre-PluginhostTimeout");
+    CHECK_STRING(run_text(run, "errors.1.code"), "Pre-PluginhostTimeout");
+    CHECK_INT(run_count(run, "scripts.0.attempts"), 1);
+    CHECK_INT(run_count(run, "scripts.1.attempts"), 2);
+    CHECK_INT(run_number(run, "phases.1.duration_us"), SECOND);
+    CHECK_INT(virtual_starts_of(run->world, "/etc/azure/post0.sh"), 0);
+    CHECK_INT(virtual_starts_of(run->world, "/etc/azure/post1.sh"), 1);
+    run_free(run);
+}
+
 QZ_TEST(a_missing_interpreter_is_told) // "no such file" would be said of a script that anybody can see
 {
     struct run *run = run_new(2);
@@ -527,6 +596,32 @@ QZ_TEST(a_signal_between_attempts_is_one_between_attempts) // while a failed att
     CHECK_INT(run_number(run, "scripts.0.attempts.0.exit_code"), 1);
     CHECK_INT(run_signaled_us(run, PRE_SLOT, SIGKILL), QZ_RUNNER_GRACE_US);
     CHECK_INT(virtual_alive(run->world), 0);
+    run_free(run);
+}
+
+QZ_TEST(a_signal_ends_a_pause) // at once; who was never started needs no post-script
+{
+    struct run *run = run_new(2);
+    run_config(run, "\"preScriptNoOfRetries\": 3");
+    RUN_SCRIPT(run, RUN_PRE, {.start_error = EAGAIN});
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, SECOND / 4);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CHECK_STRING(run_text(run, "code"), "Interrupted");
+    CHECK_INT(run_count(run, "scripts.0.attempts"), 1);
+    CHECK_INT(run_number(run, "phases.1.duration_us"), SECOND / 4);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 0);
+    run_free(run);
+}
+
+QZ_TEST(a_signal_does_not_end_the_post_script_s_pause)
+{
+    struct run *run = run_new(2);
+    run_config(run, "\"postScriptNoOfRetries\": 1");
+    RUN_SCRIPT(run, RUN_POST, {.start_error = EAGAIN}, {.run_us = MS});
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, SECOND / 2);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    CU_ASSERT_FALSE(run_bool(run, "scripts.1.failed"));
     run_free(run);
 }
 

@@ -283,6 +283,9 @@ struct qz_os {
 /* One line of log, printf-style, without the newline. */
 void qz_say(struct qz_os *os, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* May what failed for this reason succeed a moment later, with nothing done about it? */
+bool qz_errno_passes(int error);
+
 void qz_path_facts_free(struct qz_os *os, struct qz_path_facts *facts);
 /* Was the same file reached in the same way, unchanged in content, owner and mode? Directories may have new entries. */
 bool qz_path_facts_same(const struct qz_path_facts *a, const struct qz_path_facts *b);
