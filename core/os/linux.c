@@ -172,6 +172,18 @@ static int process_signal(struct qz_os *os, const struct qz_process *process, in
 
 /* ---- Waiting ---------------------------------------------------------------------------------------------------- */
 
+/* SIGHUP and SIGINT, where nobody has us ignore them: nohup does, and a shell for what it runs in the background. What is
+ * ignored would come to a signalfd all the same, as it is blocked. */
+static void add_terminal_signals(sigset_t *set)
+{
+    static const int numbers[] = {SIGHUP, SIGINT};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) != 0 || action.sa_handler != SIG_IGN)
+            sigaddset(set, numbers[i]);
+    }
+}
+
 int qz_linux_signals(enum qz_linux_role role)
 {
     sigset_t set;
@@ -179,8 +191,7 @@ int qz_linux_signals(enum qz_linux_role role)
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);
     if (role == QZ_LINUX_AGENT) {
-        sigaddset(&set, SIGINT);
-        sigaddset(&set, SIGHUP);
+        add_terminal_signals(&set);
         sigaddset(&set, QZ_SIGNAL_TAKEN);
         sigaddset(&set, QZ_SIGNAL_FAILED);
     }
@@ -345,8 +356,7 @@ static int claim_signals(void)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
+    add_terminal_signals(&set);
     sigaddset(&set, QZ_SIGNAL_TAKEN);
     sigaddset(&set, QZ_SIGNAL_FAILED);
     sigaddset(&set, SIGCHLD);

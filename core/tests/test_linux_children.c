@@ -48,8 +48,20 @@ QZ_TEST(a_past_deadline_still_looks_once)
     linux_check_close(os);
 }
 
+/* What whoever starts us has done about what asks us to end. */
+static void dispose(void (*disposition)(int))
+{
+    sigset_t none;
+    sigemptyset(&none);
+    signal(SIGTERM, disposition);
+    signal(SIGINT, disposition);
+    signal(SIGHUP, disposition);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 QZ_TEST(each_signal_that_asks_us_to_end_is_an_event)
 {
+    dispose(SIG_DFL);
     struct qz_os *os = linux_check_open();
     const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -59,6 +71,33 @@ QZ_TEST(each_signal_that_asks_us_to_end_is_an_event)
         CHECK_INT(event.value, numbers[i]);
     }
     linux_check_close(os);
+}
+
+QZ_TEST(what_our_caller_ignores_does_not_end_us) // nohup, a job in the background of a script; SIGTERM does
+{
+    dispose(SIG_IGN);
+    struct qz_os *os = linux_check_open();
+    struct qz_event event;
+    kill(getpid(), SIGHUP);
+    kill(getpid(), SIGINT);
+    kill(getpid(), SIGTERM);
+    CU_ASSERT(linux_check_await(os, QZ_EVENT_SIGNAL, LINUX_CHECK_SOON_US, &event));
+    CHECK_INT(event.value, SIGTERM);
+    CU_ASSERT_FALSE(linux_check_await(os, QZ_EVENT_SIGNAL, 10000, &event));
+    linux_check_close(os);
+    dispose(SIG_DFL);
+}
+
+QZ_TEST(what_our_caller_ignores_is_not_ignored_by_scripts)
+{
+    dispose(SIG_IGN);
+    struct qz_os *os = linux_check_open();
+    CHECK_INT(linux_check_shell(os, 0, "kill -HUP $$; exit 3"), 0);
+    linux_check_end(os, 0, true, SIGHUP);
+    CHECK_INT(linux_check_shell(os, 0, "kill -INT $$; exit 3"), 0);
+    linux_check_end(os, 0, true, SIGINT);
+    linux_check_close(os);
+    dispose(SIG_DFL);
 }
 
 /* ---- Ends ------------------------------------------------------------------------------------------------------- */
