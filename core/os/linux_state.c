@@ -69,7 +69,7 @@ static int create_file(const char *path, const char *text, size_t size, mode_t m
     return failed;
 }
 
-/* Writes to what is there and no regular file: a device or a pipe is written to, not replaced. */
+/* Writes to what is there and cannot be replaced: a device, a pipe, a file that has a descriptor and no name. */
 static int write_special(const char *path, const char *text, size_t size)
 {
     int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
@@ -80,17 +80,53 @@ static int write_special(const char *path, const char *text, size_t size)
     return failed;
 }
 
+/* Walks `path`, also one that does not begin at the root directory. */
+static int walk(struct qz_os *os, const char *path, struct qz_path_facts *way)
+{
+    char here[PATH_MAX], whole[2 * PATH_MAX];
+    if (path[0] == '/')
+        return qz_linux_inspect(os, path, way);
+    if (!getcwd(here, sizeof here))
+        return errno;
+    snprintf(whole, sizeof whole, "%s/%s", here, path);
+    return qz_linux_inspect(os, whole, way);
+}
+
+/* Is there a link on the way that anybody may have put there: in a sticky directory that all may write to, and neither
+ * ours nor that directory's owner's? The kernel, where fs.protected_symlinks is on, does not follow it either. */
+static bool has_stranger_s_link(const struct qz_path_facts *way)
+{
+    for (size_t i = 1; i < way->count; i++) {
+        const struct qz_path_step *step = &way->steps[i], *directory = &way->steps[step->parent];
+        if (step->kind == QZ_STEP_SYMLINK && (directory->mode & S_ISVTX) && (directory->mode & S_IWOTH) &&
+            step->uid != geteuid() && step->uid != directory->uid)
+            return true;
+    }
+    return false;
+}
+
 int qz_linux_write_file(struct qz_os *os, const char *path, const char *text, size_t size, mode_t mode, bool replace)
 {
-    (void)os;
     if (!replace)
         return create_file(path, text, size, mode);
     struct stat there;
-    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
-        return write_special(path, text, size);
-    /* A symbolic link stays one; the file that it leads to is replaced. */
-    char target[PATH_MAX];
-    return replace_file(realpath(path, target) ? target : path, text, size, mode, true);
+    int absent = stat(path, &there) == 0 ? 0 : errno;
+    if (absent && absent != ENOENT)
+        return absent;
+    struct qz_path_facts way;
+    int failed = walk(os, path, &way);
+    if (failed)
+        return failed;
+    if (has_stranger_s_link(&way))
+        failed = EACCES;
+    else if (way.error && way.error != ENOENT)
+        failed = way.error;
+    else if (!absent && (way.error || !S_ISREG(there.st_mode)))
+        failed = write_special(path, text, size);
+    else /* A symbolic link that leads to a file stays one, and that file is replaced. */
+        failed = replace_file(absent ? path : way.steps[way.count - 1].path, text, size, mode, true);
+    qz_path_facts_free(os, &way);
+    return failed;
 }
 
 int qz_linux_make_directory(struct qz_os *os, const char *path, mode_t mode)

@@ -129,6 +129,80 @@ QZ_TEST(what_is_no_regular_file_is_written_to_and_stays)
     linux_check_close(os);
 }
 
+/* A link in a directory like /tmp, made by `owner` and leading to `target`. Its path is good until the next in_state. */
+static const char *link_in_sticky(struct qz_os *os, const char *target, uid_t owner)
+{
+    const char *directory = in_state(os, "sticky");
+    CU_ASSERT(mkdir(directory, 0700) == 0 || errno == EEXIST);
+    CHECK_INT(chmod(directory, 01777), 0);
+    in_state(os, "sticky/link");
+    unlink(path);
+    CHECK_INT(symlink(target, path), 0);
+    CHECK_INT(lchown(path, owner, owner), 0);
+    return path;
+}
+
+QZ_TEST(a_stranger_s_link_in_a_sticky_directory_is_not_followed) // whatever fs.protected_symlinks says
+{
+    enum { STRANGER = 65534 };
+    struct qz_os *os = linux_check_open();
+    struct stat facts;
+    char target[PATH_MAX], beyond[PATH_MAX];
+    strcpy(target, in_state(os, "target"));
+    CHECK_INT(os->ops->write_file(os, target, "old", 3, 0644, false), 0);
+
+    CHECK_INT(os->ops->write_file(os, link_in_sticky(os, target, STRANGER), "new", 3, 0600, true), EACCES);
+    check_file(target, "old", 0644);
+    CHECK_INT(symlink("sticky/link", in_state(os, "ours")), 0);
+    CHECK_INT(os->ops->write_file(os, path, "new", 3, 0600, true), EACCES);
+    check_file(target, "old", 0644);
+
+    strcpy(beyond, in_state(os, "beyond"));
+    CHECK_INT(os->ops->write_file(os, link_in_sticky(os, beyond, STRANGER), "new", 3, 0600, true), EACCES);
+    CHECK_INT(lstat(beyond, &facts), -1);
+    link_in_sticky(os, os->ops->state_directory(os), STRANGER);
+    CHECK_INT(os->ops->write_file(os, in_state(os, "sticky/link/target"), "new", 3, 0600, true), EACCES);
+    CHECK_INT(os->ops->write_file(os, link_in_sticky(os, "/dev/null", STRANGER), "new", 3, 0600, true), EACCES);
+    check_file(target, "old", 0644);
+
+    CHECK_INT(os->ops->write_file(os, link_in_sticky(os, target, 0), "ours", 4, 0600, true), 0);
+    check_file(target, "ours", 0600);
+    CHECK_INT(chown(in_state(os, "sticky"), STRANGER, STRANGER), 0);
+    CHECK_INT(os->ops->write_file(os, link_in_sticky(os, target, STRANGER), "its owner's", 11, 0600, true), 0);
+    check_file(target, "its owner's", 0600);
+    linux_check_close(os);
+}
+
+QZ_TEST(what_has_a_descriptor_only_is_written_to) // a pipe, and a file without a name; and what is named from here
+{
+    struct qz_os *os = linux_check_open();
+    char name[64], seen[8] = "";
+    int ends[2], before = open(".", O_PATH | O_CLOEXEC);
+    CHECK_INT(pipe(ends), 0);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", ends[1]);
+    CHECK_INT(os->ops->write_file(os, name, "pipe", 4, 0600, true), 0);
+    CHECK_INT(read(ends[0], seen, sizeof seen), 4);
+    CHECK_STRING(seen, "pipe");
+    close(ends[0]);
+    close(ends[1]);
+
+    int fd = open(in_state(os, "nameless"), O_RDWR | O_CREAT, 0600);
+    unlink(path);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    CHECK_INT(os->ops->write_file(os, name, "file", 4, 0600, true), 0);
+    CHECK_INT(pread(fd, seen, sizeof seen, 0), 4);
+    CHECK_STRING(seen, "file");
+    close(fd);
+
+    CHECK_INT(chdir(os->ops->state_directory(os)), 0);
+    CHECK_INT(os->ops->write_file(os, "here", "one", 3, 0600, true), 0);
+    CHECK_INT(os->ops->write_file(os, "./here", "two", 3, 0600, true), 0);
+    check_file(in_state(os, "here"), "two", 0600);
+    CHECK_INT(fchdir(before), 0);
+    close(before);
+    linux_check_close(os);
+}
+
 QZ_TEST(a_directory_tree_is_removed_and_links_are_not_followed)
 {
     struct qz_os *os = linux_check_open();
