@@ -119,6 +119,10 @@ static bool prepare_hold(struct qz_session *session)
     qz_hold_init(guard->hold, session->result->run_id, session->result->volumes, count,
                  session->options->freeze_timeout_us, session->options->hold_limit_us);
     guard->hold->expedite = qz_session_plan_expedite(session);
+    if (session->options->hold_us == session->options->hold_limit_us)
+        qz_warning_list_add(&session->result->warnings, NULL, 0, 0,
+                            "--hold is as long as --hold-limit, which counts from before the first freeze: "
+                            "no freeze holds that long");
     return true;
 }
 
