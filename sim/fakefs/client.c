@@ -160,6 +160,7 @@ int fakefs_add_rule(struct fakefs *fakefs, const struct fakefs_rule *rule)
         cJSON_AddNumberToObject(request, "transfer", (double)rule->transfer);
     if (rule->frozen)
         cJSON_AddTrueToObject(request, "frozen");
+    fakefs->has_rules = true;
     return ask(fakefs, request, NULL);
 }
 

@@ -28,6 +28,7 @@ struct fakefs {
     pid_t server; /* 0: not started */
     int process;  /* pidfd of it */
     int control;  /* socket */
+    bool has_rules; /* fakefs_add_rule was called: something may be held up */
     char source[64]; /* by which the mount table names it */
 };
 

@@ -129,7 +129,7 @@ static void *thaw_all(void *argument)
     struct sandbox *sandbox = argument;
     for (size_t i = 0; i < sandbox->volume_count; i++) {
         struct sandbox_volume *volume = &sandbox->volumes[i];
-        if (volume->fakefs.server > 0) {
+        if (volume->fakefs.server > 0 && volume->fakefs.has_rules) {
             fakefs_clear_rules(&volume->fakefs);
             fakefs_release(&volume->fakefs, NULL);
         }
