@@ -30,7 +30,7 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
-#define FIXED_INSTRUCTIONS 17
+#define FIXED_INSTRUCTIONS 18 /* at most: those that are not one a call */
 
 /* Kernels to come may send and read more than our header knows of. */
 union notification {
@@ -112,7 +112,8 @@ static unsigned short compile(const struct gate_filter *filter, struct sock_filt
         program[n++] = load_argument(0);
         program[n++] = if_is((unsigned)AT_FDCWD, 0, TO_ALLOW);
         program[n++] = load_argument(2);
-        program[n++] = jump_if(BPF_JSET, O_ACCMODE | O_CREAT | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_PATH, TO_ALLOW, TO_NOTIFY);
+        program[n++] = jump_if(BPF_JSET, O_ACCMODE | O_CREAT | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_PATH, TO_ALLOW,
+                               TO_NOTIFY);
     }
     program[n++] = if_is(SYS_ioctl, 0, TO_ALLOW);
     program[n++] = load_argument(1);

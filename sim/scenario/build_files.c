@@ -186,7 +186,9 @@ bool build_plugins(struct builder *builder)
         plugins[i].name = scenario_plugin_name(builder->reader->memory, builder->given, i);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(plugins[k].name, plugins[i].name) == 0)
-                return scenario_refuse_at(builder->reader, given[i].place, "name", "\"%s\" is there a second time; each plugin has a name of its own", plugins[i].name);
+                return scenario_refuse_at(builder->reader, given[i].place, "name",
+                                          "\"%s\" is there a second time; each plugin has a name of its own",
+                                          plugins[i].name);
         }
         if (!make_script(builder, &given[i].pre_file, given[i].pre, given[i].pre_count, "pre", i, &plugins[i].pre) ||
             !make_script(builder, &given[i].post_file, given[i].post, given[i].post_count, "post", i,

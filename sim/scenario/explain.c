@@ -190,7 +190,8 @@ static void explain_set(struct request *request, const struct scenario_set *set)
     if (shown == set->count)
         return;
     if (shown == 0) {
-        fprintf(stderr, "quiesce-sim explain: --variant: no variant of %s matches \"%s\"\n", set->items[0].file, request->pattern);
+        fprintf(stderr, "quiesce-sim explain: --variant: no variant of %s matches \"%s\"\n", set->items[0].file,
+                request->pattern);
         request->status = EXIT_MISTAKE;
     }
     if (!set->items[0].variant[0])

@@ -333,7 +333,8 @@ static bool check_labels(struct reader *reader, const struct matrix_variable *va
         const char *label = label_of(reader, variable, value);
         for (const cJSON *other = variable->values->child; other != value; other = other->next) {
             if (strcmp(label_of(reader, variable, other), label) == 0)
-                return scenario_refuse(reader, value, variable->name, "\"%s\" is there a second time; each value has a name of its own", label);
+                return scenario_refuse(reader, value, variable->name,
+                                       "\"%s\" is there a second time; each value has a name of its own", label);
         }
     }
     return true;

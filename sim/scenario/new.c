@@ -99,13 +99,14 @@ int command_new(int argc, char **argv)
         argv[1][length - 5] = '\0';
     const char *name = strncmp(argv[1], "scenarios/", 10) == 0 ? argv[1] + 10 : argv[1];
     if (!values_is_fixture(name) || name[0] == '-') {
-        fprintf(stderr, "quiesce-sim new: %s is no name; allowed is a path below scenarios/, as in retries/my-rule\n", name);
+        fprintf(stderr, "quiesce-sim new: %s is no name; allowed is a path below scenarios/, as in retries/my-rule\n",
+                name);
         return EXIT_MISTAKE;
     }
     char *root = scenario_find_root(".");
     if (!root) {
-        fprintf(stderr, "quiesce-sim new: there is no folder scenarios with a scenario.schema.json here or above; to begin one: "
-                        "mkdir scenarios && quiesce-sim schema >scenarios/scenario.schema.json\n");
+        fprintf(stderr, "quiesce-sim new: there is no folder scenarios with a scenario.schema.json here or above; to begin "
+                        "one: mkdir scenarios && quiesce-sim schema >scenarios/scenario.schema.json\n");
         return EXIT_MISTAKE;
     }
     int error = write_new(root, name);

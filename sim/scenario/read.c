@@ -81,7 +81,8 @@ static bool check_fixture(struct reader *reader, const struct key *key, const cJ
     if (!values_is_fixture(text))
         return refuse_text(reader, key, item, text, "");
     const char *path = scenario_format(reader->memory, "%s/%s", reader->fixtures, text);
-    return access(path, R_OK) == 0 || scenario_refuse(reader, item, key->name, "there is no file fixtures/%s beside the folder scenarios", text);
+    return access(path, R_OK) == 0 ||
+           scenario_refuse(reader, item, key->name, "there is no file fixtures/%s beside the folder scenarios", text);
 }
 
 static bool check_need(struct reader *reader, const struct key *key, const cJSON *item, const char *text)

@@ -47,7 +47,8 @@ QZ_TEST(each_command_is_judged_by_what_happened_in_it) // … and where else a l
     struct story story;
     story_begin(&story);
     story_good_run(&story);
-    struct scenario_step steps[] = {{.argv = (const char *const[]){"begin", NULL}, .expect = {.exit = -1}}, {.argv = (const char *const[]){"end", NULL}}};
+    struct scenario_step steps[] = {{.argv = (const char *const[]){"begin", NULL}, .expect = {.exit = -1}},
+                                    {.argv = (const char *const[]){"end", NULL}}};
     struct outcome_step seen[] = {story.seen, {.exit = 0}};
     struct scenario_duration duration = {.from = "freeze /data begins", .to = "pre * starts", .max_us = MS};
     struct trace *trace = &story.outcome.trace;

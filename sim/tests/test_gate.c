@@ -316,6 +316,7 @@ QZ_TEST(opens_to_read_can_be_gated_alone) // Those that write go by.
 {
     static const struct gate_filter filter = {.opens_to_read = true};
     int count = 0;
-    guest_play(&filter, (char *[]){"/bin/sh", "-c", ": </dev/null; : >/dev/null; : <>/dev/null", NULL}, count_opens, &count);
+    guest_play(&filter, (char *[]){"/bin/sh", "-c", ": </dev/null; : >/dev/null; : <>/dev/null", NULL}, count_opens,
+               &count);
     CHECK_INT(count, 1);
 }

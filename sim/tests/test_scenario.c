@@ -304,6 +304,9 @@ QZ_TEST(worlds_follow_from_what_is_asked_for) // Each with the reason why anothe
     } CASES[] = {
         {"\"pre_file\": {\"text\": \"#!/bin/sh\"}", SCENARIO_FAKE | SCENARIO_LOOP},
         {"\"needs\": [\"program:sqlite3\"]", SCENARIO_FAKE | SCENARIO_LOOP},
+        {"\"command\": [\"run\", \"--\", \"/bin/true\"]", SCENARIO_FAKE | SCENARIO_LOOP},
+        {"\"command\": [\"run\", \"--\", \"sh\"]", SCENARIO_FAKE | SCENARIO_LOOP},
+        {"\"command\": [\"run\", \"--\", \"no-such-command\"]", SCENARIO_WORLDS},
         {"\"volumes\": [{\"mount\": \"/data\", \"fill\": \"full\"}]", SCENARIO_FAKE | SCENARIO_LOOP},
         {"\"volumes\": [{\"mount\": \"/a\"}, {\"mount\": \"/b\", \"on\": \"/a\"}]", SCENARIO_VIRTUAL | SCENARIO_LOOP},
         {"\"volumes\": [{\"mount\": \"/data\", \"type\": \"vfat\"}]", SCENARIO_VIRTUAL},
