@@ -325,9 +325,11 @@ static const struct qz_os_ops linux_ops = {
     .peer_gone = qz_linux_peer_gone,
     .detach = qz_linux_detach,
     .release = qz_linux_release,
-    .rcu_get = qz_linux_rcu_get,
-    .rcu_set = qz_linux_rcu_set,
+    .setting_get = qz_linux_setting_get,
+    .setting_set = qz_linux_setting_set,
     .rcu_spared = qz_linux_rcu_spared,
+    .dirty_bytes = qz_linux_dirty_bytes,
+    .volumes_written = qz_linux_volumes_written,
     .print = qz_linux_print,
     .is_terminal = qz_linux_is_terminal,
 };
@@ -427,7 +429,9 @@ struct qz_os *qz_linux_open(const char *state_directory)
         return NULL;
     lx->base.ops = &linux_ops;
     lx->state_directory = state_directory;
-    lx->signals = lx->wake = lx->lock = lx->peer.socket = lx->peer.pidfd = lx->starter = lx->rcu = lx->nowhere = -1;
+    lx->signals = lx->wake = lx->lock = lx->peer.socket = lx->peer.pidfd = lx->starter = lx->nowhere = -1;
+    for (int i = 0; i < QZ_SETTINGS; i++)
+        lx->settings[i] = -1;
     for (int slot = 0; slot < QZ_LINUX_SLOTS; slot++)
         lx->children[slot].pipes[0].fd = lx->children[slot].pipes[1].fd = lx->children[slot].line = -1;
     int failed = prepare(lx);
@@ -448,6 +452,7 @@ void qz_linux_close(struct qz_os *os)
     qz_linux_volumes_close(os);
     qz_linux_child_unprepare(lx);
     free(lx->volumes);
+    free(lx->disks);
     if (lx->shared)
         qz_linux_trees_close(lx);
     for (int i = 0; i < 2 * lx->slots_used; i++)
@@ -457,7 +462,8 @@ void qz_linux_close(struct qz_os *os)
     qz_linux_close_fd(&lx->signals);
     qz_linux_close_fd(&lx->wake);
     qz_linux_close_fd(&lx->lock);
-    qz_linux_close_fd(&lx->rcu);
+    for (int i = 0; i < QZ_SETTINGS; i++)
+        qz_linux_close_fd(&lx->settings[i]);
     qz_linux_close_fd(&lx->peer.pidfd);
     qz_linux_close_fd(&lx->starter);
     qz_linux_close_fd(&lx->nowhere);

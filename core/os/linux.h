@@ -129,7 +129,10 @@ struct qz_linux {
     int volume_capacity;
     struct qz_linux_workers *workers; /* NULL: not armed */
 
-    int rcu; /* /sys/kernel/rcu_expedited; -1: not opened (yet) */
+    dev_t *disks; /* of all volumes that are open, each once */
+    size_t disk_count;
+
+    int settings[QZ_SETTINGS]; /* descriptors; -1: not opened (yet) */
 
     struct qz_linux_peer peer;
     unsigned pairings_used;
@@ -294,10 +297,17 @@ ssize_t qz_linux_journal_read(struct qz_os *os, char *buffer, size_t capacity);
 const char *qz_linux_state_directory(struct qz_os *os);
 const char *qz_linux_boot_id(struct qz_os *os);
 
-/* ---- linux_rcu.c ---- */
+/* ---- linux_writeback.c ---- */
 
-int qz_linux_rcu_get(struct qz_os *os, int *value);
-int qz_linux_rcu_set(struct qz_os *os, int value);
+/* Adds the disks of a mount to those that are looked at. Returns 0 or ENOMEM. */
+int qz_linux_keep_disks(struct qz_linux *lx, const struct qz_mount *mount);
+int64_t qz_linux_dirty_bytes(struct qz_os *os);
+int64_t qz_linux_volumes_written(struct qz_os *os, bool *writing);
+
+/* ---- linux_settings.c ---- */
+
+int qz_linux_setting_get(struct qz_os *os, enum qz_setting setting, int *value);
+int qz_linux_setting_set(struct qz_os *os, enum qz_setting setting, int value);
 const char *qz_linux_rcu_spared(struct qz_os *os);
 
 /* ---- linux_output.c ---- */

@@ -86,7 +86,9 @@ int qz_linux_volume_open(struct qz_os *os, int slot, const struct qz_mount *moun
 {
     int fd = -1;
     int failed = qz_linux_open_mount(mount, &fd);
-    return failed ? failed : keep_volume(qz_linux(os), slot, fd);
+    if (!failed)
+        failed = keep_volume(qz_linux(os), slot, fd);
+    return failed ? failed : qz_linux_keep_disks(qz_linux(os), mount);
 }
 
 int qz_linux_volume_recover(struct qz_os *os, int slot, const char *mount_point, dev_t dev)
@@ -393,4 +395,5 @@ void qz_linux_volumes_close(struct qz_os *os)
     take_time();
     for (int slot = 0; slot < lx->volume_capacity; slot++)
         qz_linux_close_fd(&lx->volumes[slot]);
+    lx->disk_count = 0;
 }

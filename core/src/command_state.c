@@ -6,10 +6,10 @@
 #include <time.h>
 
 #include "commands.h"
-#include "expedite.h"
 #include "journal.h"
 #include "json_write.h"
 #include "kept.h"
+#include "settings.h"
 #include "text.h"
 #include "verdict.h"
 
@@ -291,7 +291,7 @@ int qz_command_thaw(struct qz_os *os)
         return status;
     bool guardian = journal.run_id && os->ops->process_alive(os, &journal.guardian);
     bool living = guardian || (journal.run_id && os->ops->process_alive(os, &journal.agent));
-    qz_expedite_restore(os); /* a mark without a journal, too; that of one who lives, to whom it is only speed */
+    qz_settings_restore(os); /* a mark without a journal, too; that of one who lives, to whom it is only speed */
     if (journal.volume_count == 0)
         status = qz_command_print(os, "nothing is frozen by quiesce\n", status);
     if (journal.volume_count > 0 && guardian && ask_guardian(os, &journal))

@@ -1,8 +1,9 @@
 #include "expedite.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "settings.h"
 
 bool qz_expedite_plan(struct qz_os *os, enum qz_expedite mode, char *why)
 {
@@ -15,24 +16,10 @@ bool qz_expedite_plan(struct qz_os *os, enum qz_expedite mode, char *why)
         snprintf(why, QZ_DETAIL_SIZE, "%s", spared);
         return false;
     }
-    int failed = os->ops->rcu_get(os, &value);
+    int failed = os->ops->setting_get(os, QZ_SETTING_RCU_EXPEDITED, &value);
     if (failed)
         snprintf(why, QZ_DETAIL_SIZE, "/sys/kernel/rcu_expedited: %s", strerror(failed));
     return failed == 0;
-}
-
-int qz_expedite_restore(struct qz_os *os)
-{
-    int value = 0;
-    if (os->ops->rcu_get(os, &value) != 0 || value != QZ_EXPEDITE_MARK)
-        return 0;
-    return os->ops->rcu_set(os, 0);
-}
-
-static bool raise_it(struct qz_os *os)
-{
-    int value = 0;
-    return os->ops->rcu_get(os, &value) == 0 && value == 0 && os->ops->rcu_set(os, QZ_EXPEDITE_MARK) == 0;
 }
 
 void qz_expedite_begin(struct qz_freezer *freezer, int64_t now_us)
@@ -41,9 +28,9 @@ void qz_expedite_begin(struct qz_freezer *freezer, int64_t now_us)
     if (!hold->expedite)
         return;
     hold->expedite_until_us = now_us + QZ_EXPEDITE_LIMIT_US; /* before it is done: whoever takes over must see to it */
-    hold->expedited = raise_it(freezer->os);
+    hold->expedited = qz_setting_mark(freezer->os, QZ_SETTING_RCU_EXPEDITED);
     if (!qz_freezer_drives(freezer))
-        qz_expedite_restore(freezer->os); /* who has taken over meanwhile has looked already */
+        qz_setting_restore(freezer->os, QZ_SETTING_RCU_EXPEDITED); /* who has taken over meanwhile has looked already */
 }
 
 void qz_expedite_end(struct qz_freezer *freezer, int64_t now_us)
@@ -51,6 +38,6 @@ void qz_expedite_end(struct qz_freezer *freezer, int64_t now_us)
     struct qz_hold *hold = freezer->hold;
     if (hold->expedite_until_us == QZ_NEVER)
         return;
-    bool failed = qz_expedite_restore(freezer->os) != 0;
+    bool failed = qz_setting_restore(freezer->os, QZ_SETTING_RCU_EXPEDITED) != 0;
     hold->expedite_until_us = failed ? now_us + QZ_EXPEDITE_LIMIT_US : QZ_NEVER; /* or tried again then */
 }

@@ -5,6 +5,7 @@
 #include "expedite.h"
 
 #define RETRY_US 5000 /* between looks at a freeze that a lost peer has under way */
+#define WRITEBACK_SHARE 4 /* a quarter of the freeze timeout is for writing out before anything is flushed */
 #define LAST_THAW_US QZ_US_PER_S /* what a thaw that is begun late is given before we give up */
 
 void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, enum qz_driver self)
@@ -76,7 +77,11 @@ void qz_freezer_begin(struct qz_freezer *freezer)
     struct qz_hold *hold = freezer->hold;
     int64_t now_us = freezer->os->ops->now_us(freezer->os);
     hold->freeze_deadline_us = now_us + hold->freeze_timeout_us;
-    if (move(hold, QZ_HOLD_IDLE, QZ_HOLD_SYNCING))
+    if (!move(hold, QZ_HOLD_IDLE, QZ_HOLD_SYNCING))
+        return;
+    freezer->presync.first_us = now_us;
+    qz_writeback_begin(&freezer->writeback, freezer->os, now_us, now_us + hold->freeze_timeout_us / WRITEBACK_SHARE);
+    if (!freezer->writeback.under_way)
         flush(freezer, now_us);
 }
 
@@ -261,6 +266,16 @@ void qz_freezer_note(struct qz_freezer *freezer, const struct qz_event *event)
     note(freezer, event);
 }
 
+/* Until the kernel has written out what it can; then everything is flushed. */
+static void write_out(struct qz_freezer *freezer, int64_t now_us)
+{
+    qz_writeback_look(&freezer->writeback, freezer->os, now_us);
+    if (freezer->writeback.under_way)
+        return;
+    freezer->hold->writeback_us = now_us - freezer->presync.first_us;
+    flush(freezer, now_us);
+}
+
 static void advance_syncing(struct qz_freezer *freezer, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
@@ -268,6 +283,8 @@ static void advance_syncing(struct qz_freezer *freezer, int64_t now_us)
         qz_freezer_thaw(freezer, QZ_CAUSE_FAILED);
     } else if (now_us >= hold->freeze_deadline_us) {
         qz_freezer_thaw(freezer, QZ_CAUSE_TIMEOUT);
+    } else if (freezer->writeback.under_way) {
+        write_out(freezer, now_us);
     } else if (any_busy(freezer)) {
         return;
     } else if (qz_presync_again(&freezer->presync, now_us, hold->freeze_timeout_us)) {
@@ -405,7 +422,8 @@ static int64_t phase_deadline(const struct qz_freezer *freezer)
     const struct qz_hold *hold = freezer->hold;
     switch ((enum qz_hold_phase)hold->phase) {
     case QZ_HOLD_SYNCING:
-        return hold->freeze_deadline_us;
+        return freezer->writeback.under_way ? sooner(freezer->writeback.look_us, hold->freeze_deadline_us)
+                                            : hold->freeze_deadline_us;
     case QZ_HOLD_FREEZING:
         return qz_hold_freezing_deadline(hold);
     case QZ_HOLD_HELD:

@@ -19,6 +19,7 @@
 
 #include "quiesce/os.h"
 #include "quiesce/report.h"
+#include "writeback.h"
 
 /* How long the thaw of one level is waited for before the next level is begun all the same, and how long thawing is
  * waited for altogether before the rest is called failed (it is then still under way). */
@@ -86,6 +87,7 @@ struct qz_hold {
     bool expedite; /* the freeze is to be expedited (expedite.h) … */
     atomic_bool expedited; /* … and was, for some time … */
     _Atomic int64_t expedite_until_us; /* … and may be still, until then at the latest; QZ_NEVER: it is not */
+    int64_t writeback_us; /* how long everything was being written out before it was flushed */
     _Atomic int64_t freeze_deadline_us;
     _Atomic int64_t hold_deadline_us; /* QZ_NEVER before the first FIFREEZE */
     _Atomic int64_t thaw_begin_us;    /* when THAWING was begun; QZ_NEVER before */
@@ -108,7 +110,8 @@ bool qz_hold_owes(const struct qz_hold *hold);
  * not, is worth its time while there is less to flush in each. */
 struct qz_presync {
     int rounds; /* begun */
-    int64_t first_us, begin_us; /* when the first and the last one were begun */
+    int64_t first_us; /* when everything was begun, writing out before the first one included */
+    int64_t begin_us; /* when the last one was begun */
     int64_t before_us; /* how long the one before the last took */
 };
 
@@ -127,6 +130,7 @@ struct qz_freezer {
     struct qz_os *os;
     struct qz_hold *hold;
     enum qz_driver self;
+    struct qz_writeback writeback;
     struct qz_presync presync;
     bool inherited;        /* the peer drove before: what it had under way may still take effect */
     int level;             /* being frozen or thawed */

@@ -92,11 +92,11 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
     volume->error->path = volume->mount;
 }
 
-static void collect_times(const struct qz_hold_volume *held, struct qz_volume *volume)
+static void collect_times(const struct qz_hold *hold, const struct qz_hold_volume *held, struct qz_volume *volume)
 {
     bool flushed = held->sync_rounds > held->sync_under_way;
     bool froze = held->freeze_end_us > 0 && held->state != QZ_HOLD_FAILED;
-    volume->presync_us = flushed ? held->sync_us : -1;
+    volume->presync_us = flushed ? hold->writeback_us + held->sync_us : -1;
     volume->presync_rounds = held->sync_rounds - held->sync_under_way;
     volume->freeze_us = duration(held->freeze_begin_us, held->freeze_end_us);
     volume->frozen_us = froze ? duration(held->freeze_end_us, held->thaw_end_us) : -1;
@@ -110,7 +110,7 @@ struct qz_window qz_hold_collect(const struct qz_hold *hold, struct qz_volume *v
     for (int i = 0; i < hold->count; i++) {
         const struct qz_hold_volume *held = &hold->volumes[i];
         collect_error(hold, held, &volumes[i]);
-        collect_times(held, &volumes[i]);
+        collect_times(hold, held, &volumes[i]);
         if (held->freeze_begin_us > 0 && held->freeze_begin_us < first_us)
             first_us = held->freeze_begin_us;
         if (held->thaw_end_us > last_us)

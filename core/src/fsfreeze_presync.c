@@ -4,8 +4,7 @@
 void qz_presync_begin(struct qz_presync *presync, int64_t now_us)
 {
     presync->before_us = presync->rounds > 0 ? now_us - presync->begin_us : QZ_NEVER;
-    if (presync->rounds++ == 0)
-        presync->first_us = now_us;
+    presync->rounds++;
     presync->begin_us = now_us;
 }
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "expedite.h"
 #include "quiesce/session.h"
 #include "session_state.h"
+#include "settings.h"
 
 /* ---- Small things ----------------------------------------------------------------------------------------------- */
 
@@ -341,7 +341,7 @@ static struct attempt_end run_once(struct qz_os *os, const struct qz_options *op
         qz_journal_clear(os); /* while there is a guardian: killed after it has gone, we would leave a journal */
     }
     qz_guard_end(&session.guard, end.owing);
-    qz_expedite_restore(os); /* it may have been killed as it expedited a freeze that was given up before */
+    qz_settings_restore(os); /* it may have been killed as it had marked one for a freeze that was given up before */
     return end;
 }
 
@@ -373,7 +373,7 @@ bool qz_session_recover(struct qz_os *os, struct qz_warning_list *warnings, stru
     struct qz_journal journal;
     struct qz_error error;
     int found = qz_journal_read(os, &journal, &error);
-    qz_expedite_restore(os); /* whatever the journal says: with the lock, the mark is that of a dead one */
+    qz_settings_restore(os); /* whatever the journal says: with the lock, a mark is that of a dead one */
     if (found == QZ_JOURNAL_UNREAD)
         qz_error_list_add(errors, &error); /* a run would put its own in the place of what names a frozen volume */
     else if (found < 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "expedite.h"
+#include "settings.h"
 #include "volumes.h"
 
 /* ---- Journal ---------------------------------------------------------------------------------------------------- */
@@ -206,14 +207,21 @@ void qz_session_thaw(struct qz_session *session)
 }
 
 /* The last try to put it back, if all others have failed. */
-static void settle_expedite(struct qz_session *session)
+static void settle_setting(struct qz_session *session, enum qz_setting setting, const char *name, const char *advice)
 {
-    struct qz_result *result = session->result;
-    result->expedited = session->guard.hold->expedited;
-    int failed = session->guard.hold->expedite ? qz_expedite_restore(session->os) : 0;
+    int failed = qz_setting_restore(session->os, setting);
     if (failed)
-        qz_warning_list_add(&result->warnings, NULL, 0, 0,
-                            "/sys/kernel/rcu_expedited could not be put back (%s); write 0 to it", strerror(failed));
+        qz_warning_list_add(&session->result->warnings, NULL, 0, 0, "%s could not be put back (%s); %s", name,
+                            strerror(failed), advice);
+}
+
+static void settle_settings(struct qz_session *session)
+{
+    const struct qz_hold *hold = session->guard.hold;
+    session->result->expedited = hold->expedited;
+    if (hold->expedite)
+        settle_setting(session, QZ_SETTING_RCU_EXPEDITED, "/sys/kernel/rcu_expedited", "write 0 to it");
+    settle_setting(session, QZ_SETTING_WRITEBACK_PERIOD, "vm.dirty_writeback_centisecs", "it is 63 too much");
 }
 
 void qz_session_end_hold(struct qz_session *session)
@@ -224,7 +232,7 @@ void qz_session_end_hold(struct qz_session *session)
         return;
     }
     collect(session);
-    settle_expedite(session);
+    settle_settings(session);
     session->os->hush = stays_frozen(session); /* a log on a volume that stays frozen would hang us */
     session->os->ops->volumes_close(session->os);
     session->last_hold = guard->hold;

@@ -285,7 +285,8 @@ static char *write_file(struct shrinker *shrinker)
     char *name = must_format("%s-%s-%s-%s-%d", shrinker->base->scenario->name, explore_callers[site->by], site->call,
                              shrinker->attempt->fault->name, site->nth);
     for (char *c = name; *c; c++)
-        *c = strchr("/ :=,", *c) ? '-' : *c;
+        if (strchr("/ :=,", *c))
+            *c = '-';
     mkdir(folder, 0755);
     char *path = must_format("%s/%s.json", folder, name);
     char *text = must(cJSON_Print(shrinker->root));

@@ -257,5 +257,7 @@ cJSON *random_scenario(uint64_t number)
     making_befall(&making);
     make_command(&making);
     make_steps(&making);
+    if (making_has(&making, DIRTY))
+        cJSON_AddNumberToObject(making.root, "dirty_kib", making_below(&making, 65536));
     return making.root;
 }

@@ -33,6 +33,7 @@ enum feature {
     LATE,          /* one of our processes sees nothing for a while */
     ERRORS,        /* operations of the seam fail */
     LOOKS,         /* check and status between */
+    DIRTY,         /* much is to be written out */
     FEATURES,
 };
 

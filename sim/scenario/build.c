@@ -242,6 +242,8 @@ static void make_lists(struct builder *builder)
     scenario->other_has_lock = given->other_has_lock;
     scenario->journal = given->journal;
     scenario->rcu_expedited = given->rcu_expedited;
+    scenario->writeback_period = given->writeback_period;
+    scenario->dirty_bytes = given->dirty_kib * INT64_C(1024);
     scenario->snapshot_count = given->snapshot_count;
     scenario->snapshots = build_attempts(builder, given->snapshots, &scenario->snapshot_count);
     scenario->workloads = given->workloads;

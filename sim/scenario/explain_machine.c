@@ -1,4 +1,5 @@
 /* explain_machine.c: the machine of a scenario, and what befalls it, in plain words. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,6 +257,10 @@ void explain_machine(FILE *out, const struct scenario *scenario)
         explain_line(&explainer, "a journal lies in /run/quiesce: %s", scenario->journal);
     if (scenario->rcu_expedited != 0)
         explain_line(&explainer, "/sys/kernel/rcu_expedited is %d", scenario->rcu_expedited);
+    if (scenario->writeback_period != SCENARIO_WRITEBACK_PERIOD)
+        explain_line(&explainer, "/proc/sys/vm/dirty_writeback_centisecs is %d", scenario->writeback_period);
+    if (scenario->dirty_bytes > 0)
+        explain_line(&explainer, "/proc/meminfo says all the time that %" PRId64 " KiB are dirty", scenario->dirty_bytes / 1024);
     if (scenario->other_has_lock)
         explain_line(&explainer, "another quiesce is at work all the time");
     explain_begin(&explainer, "Writers");

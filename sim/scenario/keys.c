@@ -198,6 +198,12 @@ static const struct key SCENARIO[] = {
     {.name = "rcu_expedited", .kind = KEY_INTEGER, KEY_AT(struct given, rcu_expedited), .max = 1000000,
      .description = "What /sys/kernel/rcu_expedited says before anything begins; in the end it must say so again.",
      .fallback = "0", .example = "1"},
+    {.name = "dirty_writeback_centisecs", .kind = KEY_INTEGER, KEY_AT(struct given, writeback_period), .max = 1000000,
+     .description = "What /proc/sys/vm/dirty_writeback_centisecs says before anything begins; in the end it must say so again.",
+     .fallback = "500", .example = "0"},
+    {.name = "dirty_kib", .kind = KEY_INTEGER, KEY_AT(struct given, dirty_kib), .max = 1000000000,
+     .description = "What /proc/meminfo says is dirty, in KiB, all the time, whatever is written.",
+     .fallback = "0", .example = "65536"},
     {.name = "another_runs", .kind = KEY_FLAG, KEY_AT(struct given, other_has_lock),
      .description = "Another quiesce is at work all the time.", .fallback = "false"},
     {.name = "workload", .kind = KEY_OBJECT, KEY_LIST_AT(struct given, workloads, workload_count),
@@ -235,5 +241,5 @@ static const struct key SCENARIO[] = {
 
 const struct key_object scenario_keys = {
     .name = "scenario", .keys = SCENARIO, .size = sizeof(struct given), .place = offsetof(struct given, step.place),
-    .initial = &(const struct given){.timeout_us = 60000000,
+    .initial = &(const struct given){.timeout_us = 60000000, .writeback_period = SCENARIO_WRITEBACK_PERIOD,
                                      .step = {.root = true, .expect = NOTHING_EXPECTED}}};

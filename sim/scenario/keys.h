@@ -141,6 +141,8 @@ struct given {
     bool other_has_lock;
     const char *journal;
     int rcu_expedited;
+    int writeback_period;
+    int dirty_kib;
     const struct scenario_volume *volumes; /* NULL: the usual one */
     size_t volume_count;
     struct given_plugin plugin; /* of a scenario with one */

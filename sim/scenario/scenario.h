@@ -92,6 +92,8 @@ struct scenario_plugin {
 
 enum scenario_fill { SCENARIO_EMPTY, SCENARIO_NEARLY_FULL, SCENARIO_FULL };
 
+#define SCENARIO_WRITEBACK_PERIOD 500 /* usual, in centiseconds */
+
 struct scenario_volume {
     const char *mount;
     const char *type; /* ext4, xfs, btrfs, …; in real worlds also tmpfs, vfat: what cannot be frozen */
@@ -279,6 +281,8 @@ struct scenario {
     bool other_has_lock;     /* another quiesce runs all the time */
     const char *journal;     /* what lies in /run/quiesce at the start; NULL: nothing. "${boot_id}" is the real one */
     int rcu_expedited;       /* what /sys/kernel/rcu_expedited says before, and must say after it all */
+    int writeback_period;    /* the same of /proc/sys/vm/dirty_writeback_centisecs */
+    int64_t dirty_bytes;     /* what /proc/meminfo says is dirty, all the time */
     const struct scenario_volume *volumes;
     size_t volume_count;
     const struct scenario_plugin *plugins;

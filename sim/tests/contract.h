@@ -41,7 +41,7 @@ void contract_raise(struct contract *contract);
 /* Another process has the lock, until the rule is over. */
 void contract_others_lock(struct contract *contract);
 
-/* Somebody sets the number of rcu_get; in rules with a volume, which begin with 0. */
+/* Somebody sets rcu_expedited; in rules with a volume, which begin with 0. */
 void contract_others_rcu(struct contract *contract, int value);
 
 /* Of the volume that the rule was given: */

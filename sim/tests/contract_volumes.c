@@ -1,4 +1,4 @@
-/* The contract: volumes, and the number that expedites RCU. */
+/* The contract: volumes, and settings of the machine. */
 #include "contract_rules.h"
 
 #include <errno.h>
@@ -191,8 +191,8 @@ static void set_rcu_to_9(struct qz_os *os, void *argument)
     struct shared *shared = argument;
     int value = 0;
     struct qz_event event;
-    shared->error = os->ops->rcu_set(os, 9); /* the agent has opened it */
-    shared->seen = os->ops->rcu_get(os, &value) == 0 ? value : -1;
+    shared->error = os->ops->setting_set(os, QZ_SETTING_RCU_EXPEDITED, 9); /* the agent has opened it */
+    shared->seen = os->ops->setting_get(os, QZ_SETTING_RCU_EXPEDITED, &value) == 0 ? value : -1;
     os->ops->tell_peer(os, 1);
     contract_await(os, QZ_EVENT_DISMISSED, &event);
 }
@@ -204,20 +204,35 @@ QZ_TEST_WITH_VOLUME(the_rcu_number_is_what_was_set_last) // any number, by us, b
     struct qz_event event = {0};
     int value = -1;
     (void)mount_point;
-    CHECK_INT(os->ops->rcu_get(os, &value), 0);
+    CHECK_INT(os->ops->setting_get(os, QZ_SETTING_RCU_EXPEDITED, &value), 0);
     CHECK_INT(value, 0);
-    CHECK_INT(os->ops->rcu_set(os, 71563), 0);
-    CHECK_INT(os->ops->rcu_get(os, &value), 0);
+    CHECK_INT(os->ops->setting_set(os, QZ_SETTING_RCU_EXPEDITED, 71563), 0);
+    CHECK_INT(os->ops->setting_get(os, QZ_SETTING_RCU_EXPEDITED, &value), 0);
     CHECK_INT(value, 71563);
     contract_others_rcu(contract, 5);
-    CHECK_INT(os->ops->rcu_get(os, &value), 0);
+    CHECK_INT(os->ops->setting_get(os, QZ_SETTING_RCU_EXPEDITED, &value), 0);
     CHECK_INT(value, 5);
     CHECK_INT(os->ops->guard(os, set_rcu_to_9, shared), 0);
     CU_ASSERT_TRUE(contract_await(os, QZ_EVENT_MESSAGE, &event));
     CHECK_INT(shared->error, 0);
     CHECK_INT(shared->seen, 9);
-    CHECK_INT(os->ops->rcu_get(os, &value), 0);
+    CHECK_INT(os->ops->setting_get(os, QZ_SETTING_RCU_EXPEDITED, &value), 0);
     CHECK_INT(value, 9);
-    CHECK_INT(os->ops->rcu_set(os, 0), 0);
+    CHECK_INT(os->ops->setting_set(os, QZ_SETTING_RCU_EXPEDITED, 0), 0);
     os->ops->dismiss(os, false);
+}
+
+QZ_TEST_WITH_VOLUME(how_much_is_dirty_is_known) // of the machine; and what has been written to the volume's disk
+{
+    struct qz_os *os = contract->os;
+    bool writing = true;
+    CU_ASSERT(os->ops->dirty_bytes(os) >= 0);
+    if (!open_volume(os, mount_point))
+        return;
+    int64_t written = os->ops->volumes_written(os, &writing);
+    CU_ASSERT(written >= 0);
+    CHECK_INT(operate(os, QZ_VOLUME_SYNC), 0);
+    CU_ASSERT(os->ops->volumes_written(os, &writing) >= written);
+    CU_ASSERT_FALSE(writing);
+    os->ops->volumes_close(os);
 }

@@ -108,6 +108,6 @@ void freezes_check_left_nothing(struct run *run, bool post)
     CHECK_INT(virtual_frozen_count(run->world), 0);
     CHECK_INT(virtual_alive(run->world), 0);
     CHECK_STRING(virtual_journal(run->world), "");
-    CHECK_INT(virtual_rcu(run->world), 0);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
     CU_ASSERT(!post || virtual_starts_of(run->world, RUN_POST) >= 1);
 }

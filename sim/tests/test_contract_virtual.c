@@ -100,7 +100,7 @@ void contract_others_lock(struct contract *contract)
 void contract_others_rcu(struct contract *contract, int value)
 {
     (void)contract;
-    virtual_set_rcu(world, value);
+    virtual_set(world, QZ_SETTING_RCU_EXPEDITED, value);
 }
 
 /* What somebody else does takes effect in the next wait. */

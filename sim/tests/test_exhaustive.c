@@ -105,6 +105,9 @@ static const int *plausible_errors(const struct operation *operation)
         {VIRTUAL_OP_GUARD, {EAGAIN, ENOMEM}},
         {VIRTUAL_OP_RCU_GET, {ENOENT, EACCES}},
         {VIRTUAL_OP_RCU_SET, {EACCES, EIO}},
+        {VIRTUAL_OP_PERIOD_GET, {ENOENT, EACCES}},
+        {VIRTUAL_OP_PERIOD_SET, {EACCES, EIO}},
+        {VIRTUAL_OP_DIRTY_BYTES, {EIO}},
         {VIRTUAL_OP_PRINT, {ENOSPC, EPIPE}},
     };
     static const int of_volume[][ERRORS_MAX] = {[QZ_VOLUME_SYNC] = {EIO, ENOSPC},

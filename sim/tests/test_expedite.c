@@ -6,6 +6,7 @@
 
 #include "expedite.h"
 #include "freezes.h"
+#include "settings.h"
 
 #define RUN_WITH(mode) "run --format json --expedite " mode " -- " RUN_SNAP
 #define LIMITED "run --format json --freeze-timeout 5 -- " RUN_SNAP
@@ -21,14 +22,14 @@ static int64_t set_us(const struct run *run, int value, size_t nth)
 
 static void check_not_touched(const struct run *run)
 {
-    CHECK_INT(set_us(run, QZ_EXPEDITE_MARK, 0), -1);
+    CHECK_INT(set_us(run, QZ_MARK_EXPEDITED, 0), -1);
     CHECK_INT(set_us(run, 0, 0), -1);
     CU_ASSERT_FALSE(run_bool(run, "freeze.expedited"));
 }
 
 static void set_rcu(void *world)
 {
-    virtual_set_rcu(world, 5);
+    virtual_set(world, QZ_SETTING_RCU_EXPEDITED, 5);
 }
 
 /* ---- When -------------------------------------------------------------------------------------------------------- */
@@ -38,14 +39,14 @@ QZ_TEST(it_is_set_while_freezing_and_no_longer) // through all levels; before an
     struct run *run = run_new(1);
     freezes_add_stored(run, 2, 1);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
-    size_t set = freezes_place(run, VIRTUAL_OP_RCU_SET, QZ_EXPEDITE_MARK, 0);
+    size_t set = freezes_place(run, VIRTUAL_OP_RCU_SET, QZ_MARK_EXPEDITED, 0);
     size_t put_back = freezes_place(run, VIRTUAL_OP_RCU_SET, 0, 0);
     CU_ASSERT(set > freezes_place(run, VIRTUAL_DID_OPERATION_ENDS, QZ_VOLUME_SYNC, 1));
     CU_ASSERT(set < freezes_place(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_FREEZE, 0));
     CU_ASSERT(put_back > freezes_frozen_place(run, 1) && put_back > freezes_frozen_place(run, 2));
     CHECK_INT(set_us(run, 0, 0), freezes_frozen_us(run, 1));
-    CHECK_INT(freezes_count(run, VIRTUAL_OP_RCU_SET, QZ_EXPEDITE_MARK), 1);
-    CHECK_INT(virtual_rcu(run->world), 0);
+    CHECK_INT(freezes_count(run, VIRTUAL_OP_RCU_SET, QZ_MARK_EXPEDITED), 1);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
     CU_ASSERT_TRUE(run_bool(run, "freeze.expedited"));
     run_free(run);
 }
@@ -73,13 +74,13 @@ QZ_TEST(it_is_set_only_where_it_pays_and_is_wanted) // auto spares processors; a
         if (rows[i].spared)
             virtual_spare_processors(run->world, "a real-time kernel");
         if (rows[i].missing)
-            virtual_remove_rcu(run->world);
+            virtual_lack(run->world, QZ_SETTING_RCU_EXPEDITED);
         CHECK_INT(run_quiesce(run, rows[i].words), QZ_EXIT_APPLICATION);
         CHECK_INT(run_bool(run, "freeze.expedited"), rows[i].expedited);
         CHECK_INT(run_count(run, "warnings"), rows[i].warning ? 1 : 0);
         if (rows[i].warning)
             CHECK_STRING(run_text(run, "warnings.0.message"), rows[i].warning);
-        CHECK_INT(virtual_rcu(run->world), 0);
+        CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
         run_free(run);
     }
 }
@@ -99,10 +100,10 @@ QZ_TEST(nothing_is_touched_where_nothing_is_frozen) // a flush that fails, or no
 QZ_TEST(what_others_have_set_stays) // before the freeze, or while it lasts
 {
     struct run *run = run_new(1);
-    virtual_set_rcu(run->world, 1);
+    virtual_set(run->world, QZ_SETTING_RCU_EXPEDITED, 1);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     check_not_touched(run);
-    CHECK_INT(virtual_rcu(run->world), 1);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 1);
     run_free(run);
     run = run_new(1);
     FREEZES_BEHAVE(run, 1, .freeze_us = 100 * RUN_MS);
@@ -110,18 +111,21 @@ QZ_TEST(what_others_have_set_stays) // before the freeze, or while it lasts
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     CU_ASSERT_TRUE(run_bool(run, "freeze.expedited"));
     CHECK_INT(set_us(run, 0, 0), -1);
-    CHECK_INT(virtual_rcu(run->world), 5);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 5);
     run_free(run);
 }
 
-QZ_TEST(a_number_that_cannot_be_set_stops_nothing) // the freeze is not expedited
+QZ_TEST(a_number_that_cannot_be_set_stops_nothing) // nor one that cannot be read; the freeze is not expedited
 {
-    struct run *run = run_new(1);
-    virtual_fail(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_RCU_SET, 1, EACCES);
-    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
-    CU_ASSERT_FALSE(run_bool(run, "freeze.expedited"));
-    CHECK_INT(run_count(run, "warnings"), 0);
-    run_free(run);
+    static const enum virtual_op ops[] = {VIRTUAL_OP_RCU_SET, VIRTUAL_OP_RCU_GET};
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        struct run *run = run_new(1);
+        virtual_fail(run->world, VIRTUAL_GUARDIAN, ops[i], 1, EACCES);
+        CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+        CU_ASSERT_FALSE(run_bool(run, "freeze.expedited"));
+        CHECK_INT(run_count(run, "warnings"), 0);
+        run_free(run);
+    }
 }
 
 /* ---- Whatever befalls -------------------------------------------------------------------------------------------- */
@@ -131,9 +135,9 @@ QZ_TEST(a_freeze_that_takes_long_is_not_expedited_for_long) // 250 ms, though on
     struct run *run = run_new(2);
     FREEZES_BEHAVE(run, 1, .stuck_until_us = 3 * RUN_SECOND);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
-    CHECK_INT(set_us(run, 0, 0) - set_us(run, QZ_EXPEDITE_MARK, 0), QZ_EXPEDITE_LIMIT_US);
+    CHECK_INT(set_us(run, 0, 0) - set_us(run, QZ_MARK_EXPEDITED, 0), QZ_EXPEDITE_LIMIT_US);
     CHECK_INT(freezes_count(run, VIRTUAL_OP_RCU_SET, 0), 1);
-    CHECK_INT(virtual_rcu(run->world), 0);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
     run_free(run);
 }
 
@@ -143,7 +147,7 @@ QZ_TEST(a_freeze_that_fails_puts_it_back) // before anything is thawed
     FREEZES_BEHAVE(run, 1, .freeze_error = EIO);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
     CU_ASSERT(freezes_place(run, VIRTUAL_OP_RCU_SET, 0, 0) < freezes_place(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_THAW, 0));
-    CHECK_INT(virtual_rcu(run->world), 0);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
     run_free(run);
 }
 
@@ -154,7 +158,7 @@ QZ_TEST(whoever_is_killed_the_other_one_puts_it_back) // at once
         FREEZES_BEHAVE(run, 1, .freeze_us = 100 * RUN_MS);
         virtual_kill_at(run->world, (enum virtual_role)role, 50 * RUN_MS);
         run_quiesce(run, RUN_JSON);
-        CU_ASSERT(set_us(run, QZ_EXPEDITE_MARK, 0) < 50 * RUN_MS);
+        CU_ASSERT(set_us(run, QZ_MARK_EXPEDITED, 0) < 50 * RUN_MS);
         CHECK_INT(set_us(run, 0, 0), 50 * RUN_MS);
         freezes_check_left_nothing(run, true);
         run_free(run);
@@ -167,7 +171,7 @@ QZ_TEST(a_guardian_that_wakes_up_too_late_puts_it_back) // it was stopped just b
     virtual_aim(run->world, HOLDER);
     virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_RCU_SET, 1, VIRTUAL_BEFORE, 8 * RUN_SECOND);
     CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
-    CHECK_INT(set_us(run, 0, 0), set_us(run, QZ_EXPEDITE_MARK, 0));
+    CHECK_INT(set_us(run, 0, 0), set_us(run, QZ_MARK_EXPEDITED, 0));
     freezes_check_left_nothing(run, true);
     run_free(run);
 }
@@ -181,8 +185,8 @@ QZ_TEST(a_guardian_that_dies_too_late_has_it_put_back) // by the agent, at the e
     virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_RCU_SET, 1, VIRTUAL_BEFORE, 5 * RUN_SECOND + 300 * RUN_MS);
     virtual_kill_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_RCU_SET, 1, VIRTUAL_AFTER);
     run_quiesce(run, LIMITED);
-    CU_ASSERT(set_us(run, QZ_EXPEDITE_MARK, 0) > 5 * RUN_SECOND);
-    CHECK_INT(virtual_rcu(run->world), 0);
+    CU_ASSERT(set_us(run, QZ_MARK_EXPEDITED, 0) > 5 * RUN_SECOND);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
     run_free(run);
 }
 
@@ -194,9 +198,9 @@ QZ_TEST(who_comes_after_two_dead_puts_it_back) // quiesce thaw, or the next run
         virtual_kill_at(run->world, VIRTUAL_AGENT, 50 * RUN_MS);
         virtual_kill_at(run->world, VIRTUAL_GUARDIAN, 50 * RUN_MS);
         run_quiesce(run, RUN_JSON);
-        CHECK_INT(virtual_rcu(run->world), QZ_EXPEDITE_MARK);
+        CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), QZ_MARK_EXPEDITED);
         run_quiesce(run, next_run ? RUN_WITH("never") : "thaw");
-        CHECK_INT(virtual_rcu(run->world), 0);
+        CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
         CHECK_INT(virtual_frozen_count(run->world), 0);
         run_free(run);
     }
@@ -209,9 +213,9 @@ QZ_TEST(quiesce_thaw_puts_it_back_over_the_head_of_the_living) // who do not rea
     virtual_stop_at(run->world, VIRTUAL_AGENT, 50 * RUN_MS, QZ_NEVER);
     virtual_stop_at(run->world, VIRTUAL_GUARDIAN, 50 * RUN_MS, QZ_NEVER);
     run_quiesce(run, RUN_JSON);
-    CHECK_INT(virtual_rcu(run->world), QZ_EXPEDITE_MARK);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), QZ_MARK_EXPEDITED);
     run_quiesce(run, "thaw");
-    CHECK_INT(virtual_rcu(run->world), 0);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
     CHECK_INT(virtual_frozen_count(run->world), 0);
     run_free(run);
 }
@@ -219,12 +223,12 @@ QZ_TEST(quiesce_thaw_puts_it_back_over_the_head_of_the_living) // who do not rea
 QZ_TEST(a_mark_without_a_journal_is_put_back) // and what is none is left as it is
 {
     static const char *const words[] = {"thaw", RUN_WITH("never")};
-    static const int values[][2] = {{QZ_EXPEDITE_MARK, 0}, {1, 1}};
+    static const int values[][2] = {{QZ_MARK_EXPEDITED, 0}, {1, 1}};
     for (size_t i = 0; i < 4; i++) {
         struct run *run = run_new(1);
-        virtual_set_rcu(run->world, values[i / 2][0]);
+        virtual_set(run->world, QZ_SETTING_RCU_EXPEDITED, values[i / 2][0]);
         run_quiesce(run, words[i % 2]);
-        CHECK_INT(virtual_rcu(run->world), values[i / 2][1]);
+        CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), values[i / 2][1]);
         run_free(run);
     }
 }
@@ -237,7 +241,7 @@ QZ_TEST(putting_it_back_is_tried_again) // a quarter of a second later, and at t
     virtual_fail(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_RCU_SET, 2, EIO);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     CHECK_INT(set_us(run, 0, 1) - set_us(run, 0, 0), QZ_EXPEDITE_LIMIT_US);
-    CHECK_INT(virtual_rcu(run->world), 0);
+    CHECK_INT(virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED), 0);
     CHECK_INT(run_count(run, "warnings"), 0);
     run_free(run);
     run = run_new(1);

@@ -44,6 +44,7 @@ static void set(struct stage *stage)
     stage->scenario = (struct scenario){
         .name = "by hand", .variant = "", .worlds = SCENARIO_WORLDS, .volumes = stage->volumes, .volume_count = 2,
         .plugins = &stage->plugin, .plugin_count = 1, .snapshots = &stage->snapshot, .snapshot_count = 1,
+        .writeback_period = SCENARIO_WRITEBACK_PERIOD,
         .faults = &stage->fault, .actions = &stage->action, .blows = &stage->blow, .steps = &stage->step, .step_count = 1,
     };
 }

@@ -160,6 +160,14 @@ struct qz_process {
 
 enum qz_stream { QZ_STREAM_RESULT, QZ_STREAM_LOG };
 
+/* A number that the kernel keeps for the whole machine. */
+enum qz_setting {
+    QZ_SETTING_RCU_EXPEDITED,    /* /sys/kernel/rcu_expedited: RCU grace periods are short, while it is not 0 */
+    QZ_SETTING_WRITEBACK_PERIOD, /* /proc/sys/vm/dirty_writeback_centisecs: whatever is dirty is written out when it changes,
+                                    but to 0 (mm/page-writeback.c, dirty_writeback_centisecs_handler) */
+    QZ_SETTINGS
+};
+
 /* What the process that was started does after a detach(); returns the exit status. */
 typedef int (*qz_rest)(struct qz_os *os, void *argument, const struct qz_process *background);
 
@@ -258,14 +266,20 @@ struct qz_os_ops {
      * which leads nowhere from now on. Never blocks, allocates nothing. False: that process is gone, or was let go. */
     bool (*release)(struct qz_os *os, int byte);
 
-    /* -- the kernel's RCU grace periods, of the whole machine: short, while a number that is not 0 is set -- */
-    /* The number. Its place is opened the first time, and stays so, in a guardian that is forked later, too. Allocates
-     * nothing. */
-    int (*rcu_get)(struct qz_os *os, int *value);
-    /* Sets it, after rcu_get has succeeded. Allocates nothing. */
-    int (*rcu_set)(struct qz_os *os, int value);
-    /* Why it had better be left alone on this machine, static; NULL: nothing speaks against it. */
+    /* -- settings of the whole machine -- */
+    /* What it is set to. Its place is opened the first time, and stays so, in a guardian that is forked later, too.
+     * Allocates nothing. */
+    int (*setting_get)(struct qz_os *os, enum qz_setting setting, int *value);
+    /* Sets it, after setting_get has succeeded. Allocates nothing. */
+    int (*setting_set)(struct qz_os *os, enum qz_setting setting, int value);
+    /* Why RCU had better be left alone on this machine, static; NULL: nothing speaks against it. */
     const char *(*rcu_spared)(struct qz_os *os);
+
+    /* -- what was written and is not on a disk yet. Both allocate nothing -- */
+    int64_t (*dirty_bytes)(struct qz_os *os); /* of the whole machine, what is being written among it; -1: unknown */
+    /* What has been written to the disks of volumes that are open, all together, in bytes since some time; 0 where nobody
+     * knows. `writing`: is anything being written to one? */
+    int64_t (*volumes_written)(struct qz_os *os, bool *writing);
 
     /* -- output -- */
     /* Writes whole lines. Returns 0, or the errno for which not all was written. The log is never waited for longer than a

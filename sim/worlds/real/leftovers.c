@@ -96,14 +96,14 @@ static void name_process(const struct sandbox *sandbox, const char *pid, void *o
     free(words);
 }
 
-static void name_rcu(const struct sandbox *sandbox, struct outcome *outcome)
+static void name_setting(const struct sandbox *sandbox, const char *path, const char *name, int before, struct outcome *outcome)
 {
-    int file = inside_open(sandbox, SANDBOX_RCU, O_RDONLY);
+    int file = inside_open(sandbox, path, O_RDONLY);
     char *text = file >= 0 ? read_whole(file, NULL) : NULL;
     if (file >= 0)
         close(file);
-    if (!text || strtol(text, NULL, 10) != sandbox->scenario->rcu_expedited)
-        outcome_left(outcome, "rcu_expedited is %.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
+    if (!text || strtol(text, NULL, 10) != before)
+        outcome_left(outcome, "%s is %.*s", name, text ? (int)strcspn(text, "\n") : 0, text ? text : "");
     free(text);
 }
 
@@ -112,5 +112,6 @@ void leftovers_name(const struct sandbox *sandbox, struct outcome *outcome)
     for (int waited_ms = 0; visit(sandbox, NULL, NULL) > 0 && waited_ms < GRACE_MS; waited_ms++)
         usleep(1000);
     visit(sandbox, name_process, outcome);
-    name_rcu(sandbox, outcome);
+    name_setting(sandbox, SANDBOX_RCU, "rcu_expedited", sandbox->scenario->rcu_expedited, outcome);
+    name_setting(sandbox, SANDBOX_PERIOD, "dirty_writeback_centisecs", sandbox->scenario->writeback_period, outcome);
 }

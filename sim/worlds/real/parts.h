@@ -8,7 +8,10 @@
 
 #define SANDBOX_PROGRAMS SANDBOX_PRIVATE "/bin"   /* commands of the scenario: snapshot */
 #define SANDBOX_REPORTS SANDBOX_PRIVATE "/reports" /* whoever a command is run as can write there */
-#define SANDBOX_RCU SANDBOX_PRIVATE "/rcu"        /* lies over /sys/kernel/rcu_expedited, which is the machine's */
+/* These lie over what is the machine's: /sys/kernel/rcu_expedited, /proc/sys/vm/dirty_writeback_centisecs, /proc/meminfo. */
+#define SANDBOX_RCU SANDBOX_PRIVATE "/rcu"
+#define SANDBOX_PERIOD SANDBOX_PRIVATE "/period"
+#define SANDBOX_MEMINFO SANDBOX_PRIVATE "/meminfo"
 #define SANDBOX_DISKS SANDBOX_PRIVATE "/disks"    /* images of volumes */
 /* In the folder that lies over /usr: what links in /etc lead to, and the actor. */
 #define SANDBOX_LAYER_ETC_IN_USR "/libexec/quiesce-sim/etc"
@@ -38,6 +41,8 @@ void *allocate(size_t count, size_t size); /* zeroed, or the program ends */
 
 /* Needs the mount namespace; makes and mounts sandbox->root. */
 bool root_make(struct sandbox *sandbox, struct problem *problem);
+/* What scenarios that run side by side must not share of /sys and /proc. Needs the namespace's /proc. */
+bool root_cover(struct sandbox *sandbox, struct problem *problem);
 /* The folder of the cache that lies over /usr: the binaries under test, and what /etc links to. */
 bool layer_prepare(const struct world_settings *settings, char *layer, struct problem *problem);
 /* Removes what is at `path`, in a work folder or a layer of the cache, and nothing that is mounted in it. A path that

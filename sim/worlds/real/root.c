@@ -5,6 +5,7 @@
  * rightly want to freeze; an overlay, /sys, /proc and tmpfs cannot be frozen. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,22 +134,6 @@ static bool mount_sys(const struct sandbox *sandbox, struct problem *problem)
     return true;
 }
 
-/* Nobody in the scenario sets the machine's. Some kernels have none. */
-static bool mount_rcu(const struct sandbox *sandbox, struct problem *problem)
-{
-    char text[16];
-    PATH_OF(own, "%s%s", sandbox->root, SANDBOX_RCU);
-    PATH_OF(rcu, "%s/sys/kernel/rcu_expedited", sandbox->root);
-    int size = snprintf(text, sizeof text, "%d\n", sandbox->scenario->rcu_expedited);
-    int file = open(own, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    bool written = file >= 0 && write(file, text, (size_t)size) == size;
-    if (file >= 0)
-        close(file);
-    if (written && (mount(own, rcu, NULL, MS_BIND, NULL) == 0 || errno == ENOENT))
-        return true;
-    return problem_set(problem, "%s: %s", rcu, strerror(errno));
-}
-
 bool root_make(struct sandbox *sandbox, struct problem *problem)
 {
     char mark[MARK_SIZE];
@@ -158,6 +143,33 @@ bool root_make(struct sandbox *sandbox, struct problem *problem)
     sandbox->root_directory = open(sandbox->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sandbox->root_directory < 0)
         return problem_set(problem, "%s: %s", sandbox->root, strerror(errno));
-    return make_entries(sandbox, problem) && mount_usr(sandbox, problem) && mount_sys(sandbox, problem) &&
-           mount_rcu(sandbox, problem);
+    return make_entries(sandbox, problem) && mount_usr(sandbox, problem) && mount_sys(sandbox, problem);
+}
+
+/* Lays a file of our own over one of the machine's. Some kernels have no rcu_expedited. */
+static bool cover(const struct sandbox *sandbox, const char *name, const char *over, const char *text,
+                  struct problem *problem)
+{
+    PATH_OF(own, "%s%s", sandbox->root, name);
+    PATH_OF(path, "%s%s", sandbox->root, over);
+    int file = open(own, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    bool written = file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text);
+    if (file >= 0)
+        close(file);
+    if (written && (mount(own, path, NULL, MS_BIND, NULL) == 0 || errno == ENOENT))
+        return true;
+    return problem_set(problem, "%s: %s", path, strerror(errno));
+}
+
+bool root_cover(struct sandbox *sandbox, struct problem *problem)
+{
+    const struct scenario *scenario = sandbox->scenario;
+    char rcu[16], period[16], meminfo[128];
+    snprintf(rcu, sizeof rcu, "%d\n", scenario->rcu_expedited);
+    snprintf(period, sizeof period, "%d\n", scenario->writeback_period);
+    snprintf(meminfo, sizeof meminfo, "MemTotal:        8388608 kB\nDirty:           %7" PRId64 " kB\nWriteback:             0 kB\n",
+             scenario->dirty_bytes / 1024);
+    return cover(sandbox, SANDBOX_RCU, "/sys/kernel/rcu_expedited", rcu, problem) &&
+           cover(sandbox, SANDBOX_PERIOD, "/proc/sys/vm/dirty_writeback_centisecs", period, problem) &&
+           cover(sandbox, SANDBOX_MEMINFO, "/proc/meminfo", meminfo, problem);
 }

@@ -127,7 +127,8 @@ bool sandbox_open(struct sandbox *sandbox, char *why, size_t why_size)
     sandbox->init_pidfd = sandbox->own_pids = sandbox->root_directory = sandbox->cgroup = sandbox->lock = -1;
     path_format(sandbox->root, "%s/root", sandbox->settings->work);
     return check_mark(sandbox, &problem) && make_work(sandbox, &problem) && check_cache(sandbox->settings, &problem) && namespaces_enter(sandbox, &problem) &&
-           root_make(sandbox, &problem) && init_start(sandbox, &problem) && volumes_make(sandbox, &problem) &&
+           root_make(sandbox, &problem) && init_start(sandbox, &problem) && root_cover(sandbox, &problem) &&
+           volumes_make(sandbox, &problem) &&
            files_make(sandbox, &problem) && snapshot_prepare(sandbox, &problem) && take_lock(sandbox, &problem) && volumes_finish(sandbox, &problem);
 }
 

@@ -158,7 +158,7 @@ struct process {
     unsigned generation; /* of its volumes: one more each time it has closed them */
     size_t operations; /* on volumes, under way */
     bool holds_lock;
-    bool opened_rcu;
+    bool opened[QZ_SETTINGS];
     const struct node **open_files;
     size_t open_file_count;
 };
@@ -213,9 +213,14 @@ struct virtual_world {
     struct qz_process *others;
     size_t other_count;
     int64_t locked_until_us;
-    int rcu;
-    bool has_rcu;
+    int settings[QZ_SETTINGS];
+    bool lacks[QZ_SETTINGS];
     const char *rcu_spared;
+    int64_t dirty_bytes; /* before they are written out … */
+    int64_t dirty_rate;  /* … so many a second … */
+    int64_t woken_us;    /* … since then; QZ_NEVER: they are not */
+    int64_t written_bytes; /* before that … */
+    int64_t busy_rate;     /* … and so many a second by others, all the time */
     const char *journal;
     size_t journal_size;
     bool terminal[2];
@@ -318,9 +323,11 @@ int os_lock(struct qz_os *os);
 int os_journal_write(struct qz_os *os, const char *text, size_t size);
 ssize_t os_journal_read(struct qz_os *os, char *buffer, size_t capacity);
 const char *os_state_directory(struct qz_os *os);
-int os_rcu_get(struct qz_os *os, int *value);
-int os_rcu_set(struct qz_os *os, int value);
+int os_setting_get(struct qz_os *os, enum qz_setting setting, int *value);
+int os_setting_set(struct qz_os *os, enum qz_setting setting, int value);
 const char *os_rcu_spared(struct qz_os *os);
+int64_t os_dirty_bytes(struct qz_os *os);
+int64_t os_volumes_written(struct qz_os *os, bool *writing);
 int os_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
 bool os_is_terminal(struct qz_os *os, enum qz_stream stream);
 

@@ -418,9 +418,11 @@ const struct qz_os_ops virtual_ops = {
     .peer_gone = os_peer_gone,
     .detach = os_detach,
     .release = os_release,
-    .rcu_get = os_rcu_get,
-    .rcu_set = os_rcu_set,
+    .setting_get = os_setting_get,
+    .setting_set = os_setting_set,
     .rcu_spared = os_rcu_spared,
+    .dirty_bytes = os_dirty_bytes,
+    .volumes_written = os_volumes_written,
     .print = os_print,
     .is_terminal = os_is_terminal,
 };

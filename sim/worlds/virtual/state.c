@@ -192,33 +192,62 @@ const char *os_state_directory(struct qz_os *os)
     return VIRTUAL_STATE_DIRECTORY;
 }
 
-int os_rcu_get(struct qz_os *os, int *value)
+static enum virtual_op setting_op(enum qz_setting setting, bool set)
+{
+    if (setting == QZ_SETTING_RCU_EXPEDITED)
+        return set ? VIRTUAL_OP_RCU_SET : VIRTUAL_OP_RCU_GET;
+    return set ? VIRTUAL_OP_PERIOD_SET : VIRTUAL_OP_PERIOD_GET;
+}
+
+int os_setting_get(struct qz_os *os, enum qz_setting setting, int *value)
 {
     struct process *process = process_of(os);
-    int error = enter(process, VIRTUAL_OP_RCU_GET);
-    if (!error && !process->world->has_rcu)
+    enum virtual_op op = setting_op(setting, false);
+    int error = enter(process, op);
+    if (!error && process->world->lacks[setting])
         error = ENOENT;
     if (!error) {
-        process->opened_rcu = true;
-        *value = process->world->rcu;
+        process->opened[setting] = true;
+        *value = process->world->settings[setting];
     }
-    entry_operation(process, VIRTUAL_OP_RCU_GET, NULL, -1, error ? 0 : *value, -error);
-    leave(process, VIRTUAL_OP_RCU_GET);
+    entry_operation(process, op, NULL, -1, error ? 0 : *value, -error);
+    leave(process, op);
     return error;
 }
 
-int os_rcu_set(struct qz_os *os, int value)
+int os_setting_set(struct qz_os *os, enum qz_setting setting, int value)
 {
     struct process *process = process_of(os);
-    int error = enter(process, VIRTUAL_OP_RCU_SET);
-    bool opened = process->opened_rcu || (process->agent && process->agent->opened_rcu);
+    enum virtual_op op = setting_op(setting, true);
+    int error = enter(process, op);
+    bool opened = process->opened[setting] || (process->agent && process->agent->opened[setting]);
     if (!opened)
-        violate(process, "rcu_set: rcu_get has not succeeded before");
+        violate(process, "setting_set: setting_get has not succeeded before");
     else if (!error)
-        process->world->rcu = value;
-    entry_operation(process, VIRTUAL_OP_RCU_SET, NULL, -1, value, -error);
-    leave(process, VIRTUAL_OP_RCU_SET);
+        virtual_set(process->world, setting, value);
+    entry_operation(process, op, NULL, -1, value, -error);
+    leave(process, op);
     return error;
+}
+
+int64_t os_dirty_bytes(struct qz_os *os)
+{
+    struct process *process = process_of(os);
+    int error = enter(process, VIRTUAL_OP_DIRTY_BYTES);
+    int64_t bytes = error ? -1 : virtual_dirty(process->world);
+    entry_operation(process, VIRTUAL_OP_DIRTY_BYTES, NULL, -1, 0, (long)bytes);
+    leave(process, VIRTUAL_OP_DIRTY_BYTES);
+    return bytes;
+}
+
+int64_t os_volumes_written(struct qz_os *os, bool *writing)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_VOLUMES_WRITTEN);
+    int64_t bytes = virtual_written(process->world, writing);
+    entry_operation(process, VIRTUAL_OP_VOLUMES_WRITTEN, NULL, -1, *writing, (long)bytes);
+    leave(process, VIRTUAL_OP_VOLUMES_WRITTEN);
+    return bytes;
 }
 
 const char *os_rcu_spared(struct qz_os *os)

@@ -5,6 +5,15 @@
 
 #define FIRST_PID 1000
 
+/* As after a boot; nothing is dirty then. */
+static void reset_settings(struct virtual_world *world)
+{
+    world->settings[QZ_SETTING_RCU_EXPEDITED] = 0;
+    world->settings[QZ_SETTING_WRITEBACK_PERIOD] = VIRTUAL_PERIOD;
+    world->woken_us = QZ_NEVER;
+    virtual_set_dirty(world, 0, 0);
+}
+
 struct virtual_world *virtual_new(void)
 {
     struct arena arena = {0};
@@ -16,7 +25,7 @@ struct virtual_world *virtual_new(void)
     world->next_mount_id = 20;
     world->step_limit = VIRTUAL_STEPS_DEFAULT;
     world->is_root = true;
-    world->has_rcu = true;
+    reset_settings(world);
     world->journal = "";
     virtual_set_boot_id(world, "00000000-0000-4000-8000-000000000001");
     world->root = files_new_root(world);
@@ -70,14 +79,58 @@ void virtual_set_boot_id(struct virtual_world *world, const char *boot_id)
     world->boot_id = arena_string(&world->arena, boot_id);
 }
 
-void virtual_set_rcu(struct virtual_world *world, int value)
+/* What has been written out since somebody was woken up to do so. */
+static int64_t written_out(const struct virtual_world *world)
 {
-    world->rcu = value;
+    if (world->woken_us == QZ_NEVER)
+        return 0;
+    int64_t could = world->dirty_rate * (world->now_us - world->woken_us) / QZ_US_PER_S;
+    return could < world->dirty_bytes ? could : world->dirty_bytes;
 }
 
-void virtual_remove_rcu(struct virtual_world *world)
+int64_t virtual_dirty(const struct virtual_world *world)
 {
-    world->has_rcu = false;
+    return world->dirty_bytes - written_out(world);
+}
+
+int64_t virtual_written(const struct virtual_world *world, bool *writing)
+{
+    bool woken = world->woken_us != QZ_NEVER && world->dirty_rate > 0;
+    *writing = world->busy_rate > 0 || (woken && virtual_dirty(world) > 0);
+    return world->written_bytes + written_out(world) + world->busy_rate * world->now_us / QZ_US_PER_S;
+}
+
+void virtual_set_dirty(struct virtual_world *world, int64_t bytes, int64_t bytes_per_s)
+{
+    world->written_bytes += written_out(world);
+    world->dirty_bytes = bytes;
+    world->dirty_rate = bytes_per_s;
+    world->woken_us = QZ_NEVER;
+}
+
+void virtual_busy_disks(struct virtual_world *world, int64_t bytes_per_s)
+{
+    world->busy_rate = bytes_per_s;
+}
+
+/* A new period, but none at all, wakes those up who write out. */
+void virtual_set(struct virtual_world *world, enum qz_setting setting, int value)
+{
+    if (setting == QZ_SETTING_WRITEBACK_PERIOD && value != 0 && value != world->settings[setting]) {
+        virtual_set_dirty(world, virtual_dirty(world), world->dirty_rate);
+        world->woken_us = world->now_us;
+    }
+    world->settings[setting] = value;
+}
+
+void virtual_lack(struct virtual_world *world, enum qz_setting setting)
+{
+    world->lacks[setting] = true;
+}
+
+int virtual_setting(const struct virtual_world *world, enum qz_setting setting)
+{
+    return world->settings[setting];
 }
 
 void virtual_spare_processors(struct virtual_world *world, const char *why)
@@ -258,7 +311,7 @@ void virtual_reboot(struct virtual_world *world)
     world->parked = NULL;
     world->undrained = NULL;
     world->locked_until_us = 0;
-    world->rcu = 0;
+    reset_settings(world);
     virtual_set_journal(world, "");
     char boot_id[40];
     snprintf(boot_id, sizeof boot_id, "00000000-0000-4000-8000-%012d", ++world->boots + 1);
@@ -266,11 +319,6 @@ void virtual_reboot(struct virtual_world *world)
 }
 
 /* ---- What happened ----------------------------------------------------------------------------------------------- */
-
-int virtual_rcu(const struct virtual_world *world)
-{
-    return world->rcu;
-}
 
 int64_t virtual_now_us(const struct virtual_world *world)
 {

@@ -27,6 +27,7 @@
 
 #define VIRTUAL_START_US (1000 * QZ_US_PER_S)
 #define VIRTUAL_STATE_DIRECTORY "/run/quiesce"
+#define VIRTUAL_PERIOD 500 /* the usual writeback period, in centiseconds */
 #define VIRTUAL_EVERY 0 /* as `nth`: every call */
 
 enum virtual_role { VIRTUAL_AGENT, VIRTUAL_GUARDIAN, VIRTUAL_WORLD };
@@ -56,11 +57,17 @@ void virtual_set_seed(struct virtual_world *world, uint64_t seed); /* of random_
 void virtual_set_root(struct virtual_world *world, bool is_root);  /* default: true */
 void virtual_set_boot_id(struct virtual_world *world, const char *boot_id);
 void virtual_set_terminal(struct virtual_world *world, enum qz_stream stream, bool is_terminal);
-/* The number of rcu_get; at first it is 0. And there is none at all. */
-void virtual_set_rcu(struct virtual_world *world, int value);
-void virtual_remove_rcu(struct virtual_world *world);
+/* At first RCU is not expedited (0), and the writeback period VIRTUAL_PERIOD. And there is none at all. */
+void virtual_set(struct virtual_world *world, enum qz_setting setting, int value);
+void virtual_lack(struct virtual_world *world, enum qz_setting setting);
+int virtual_setting(const struct virtual_world *world, enum qz_setting setting);
+/* So much is dirty: all the time, or until the writeback period changes and so many bytes a second are written out. At first
+ * nothing is. */
+void virtual_set_dirty(struct virtual_world *world, int64_t bytes, int64_t bytes_per_s);
+void virtual_busy_disks(struct virtual_world *world, int64_t bytes_per_s); /* others write so much to them, all the time */
+int64_t virtual_dirty(const struct virtual_world *world);
+int64_t virtual_written(const struct virtual_world *world, bool *writing); /* to all disks */
 void virtual_spare_processors(struct virtual_world *world, const char *why); /* of rcu_spared */
-int virtual_rcu(const struct virtual_world *world);
 /* Another process is there, for process_alive. */
 void virtual_add_process(struct virtual_world *world, const struct qz_process *process);
 void virtual_set_journal(struct virtual_world *world, const char *text);

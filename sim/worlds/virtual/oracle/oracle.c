@@ -245,12 +245,18 @@ static size_t frozen_by_us(const struct oracle_run *run)
     return count;
 }
 
+static bool settings_changed(const struct oracle_run *run)
+{
+    return virtual_setting(run->world, QZ_SETTING_RCU_EXPEDITED) != 0 ||
+           virtual_setting(run->world, QZ_SETTING_WRITEBACK_PERIOD) != VIRTUAL_PERIOD;
+}
+
 const char *oracle_judge_recovery(const struct oracle_run *run)
 {
     if (frozen_by_us(run) > 0)
         return "the recovery left a volume frozen";
-    if (virtual_rcu(run->world) != 0)
-        return "the recovery left rcu_expedited set";
+    if (settings_changed(run))
+        return "the recovery left a setting of the machine changed";
     return *virtual_journal(run->world) ? "the recovery left a journal" : NULL;
 }
 
@@ -298,8 +304,8 @@ static const char *judge_end(const struct oracle_run *run, const struct digest *
     bool both_killed = (digest->guardian_killed && digest->agent_killed) || digest->abandoned;
     if (frozen_by_us(run) > 0 && !both_killed && !terms->thaw_fails && !(digest->left && all_stopped(digest)))
         return "a volume is left frozen";
-    if (virtual_rcu(run->world) != 0 && !both_killed && !(digest->left && all_stopped(digest)))
-        return "rcu_expedited is not what it was";
+    if (settings_changed(run) && !both_killed && !(digest->left && all_stopped(digest)))
+        return "a setting of the machine is not what it was";
     if (owes_post(run, digest) && !both_killed && !digest->left && !digest->unguarded && !is_out_of_time(run))
         return "a pre-script was started, and no post-script";
     if (virtual_alive(run->world) > 0 && !both_killed && !digest->left && !terms->may_leave)

@@ -178,8 +178,10 @@ static void play(const struct scenario *scenario, const struct world_settings *s
         note_children(player);
     if (virtual_violation(player->world))
         note_left(outcome, copy(virtual_violation(player->world)));
-    if (virtual_rcu(player->world) != scenario->rcu_expedited)
+    if (virtual_setting(player->world, QZ_SETTING_RCU_EXPEDITED) != scenario->rcu_expedited)
         note_left(outcome, copy("another rcu_expedited"));
+    if (virtual_setting(player->world, QZ_SETTING_WRITEBACK_PERIOD) != scenario->writeback_period)
+        note_left(outcome, copy("another dirty_writeback_centisecs"));
     if (virtual_open_files(player->world) > 0)
         note_left(outcome, copy("files that were not closed"));
     outcome->duration_us = virtual_now_us(player->world);

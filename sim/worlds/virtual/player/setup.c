@@ -229,5 +229,7 @@ void player_set_up(struct player *player, uint64_t seed)
     if (scenario->other_has_lock)
         virtual_lock_by_other(player->world, QZ_NEVER);
     add_journal(player, scenario->journal);
-    virtual_set_rcu(player->world, scenario->rcu_expedited);
+    virtual_set(player->world, QZ_SETTING_RCU_EXPEDITED, scenario->rcu_expedited);
+    virtual_set(player->world, QZ_SETTING_WRITEBACK_PERIOD, scenario->writeback_period);
+    virtual_set_dirty(player->world, scenario->dirty_bytes, 0);
 }

@@ -1,4 +1,4 @@
-/* linux_rcu.c: how fast the kernel's RCU grace periods are. */
+/* linux_settings.c: settings of the machine. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,26 +8,31 @@
 
 #include "linux.h"
 
-int qz_linux_rcu_get(struct qz_os *os, int *value)
+static const char *const paths[QZ_SETTINGS] = {
+    [QZ_SETTING_RCU_EXPEDITED] = "/sys/kernel/rcu_expedited",
+    [QZ_SETTING_WRITEBACK_PERIOD] = "/proc/sys/vm/dirty_writeback_centisecs",
+};
+
+int qz_linux_setting_get(struct qz_os *os, enum qz_setting setting, int *value)
 {
-    struct qz_linux *lx = qz_linux(os);
+    int *fd = &qz_linux(os)->settings[setting];
     char text[16];
     char *end;
-    if (lx->rcu < 0)
-        lx->rcu = open("/sys/kernel/rcu_expedited", O_RDWR | O_CLOEXEC);
-    ssize_t size = lx->rcu < 0 ? -1 : pread(lx->rcu, text, sizeof text - 1, 0);
-    if (size < 0)
+    if (*fd < 0)
+        *fd = open(paths[setting], O_RDWR | O_CLOEXEC);
+    if (*fd < 0)
         return errno;
+    size_t size = qz_linux_read_at(*fd, text, sizeof text - 1, 0);
     text[size] = '\0';
     *value = (int)strtol(text, &end, 10);
-    return end > text && (*end == '\n' || *end == '\0') ? 0 : EINVAL;
+    return end > text && *end == '\n' ? 0 : EIO;
 }
 
-int qz_linux_rcu_set(struct qz_os *os, int value)
+int qz_linux_setting_set(struct qz_os *os, enum qz_setting setting, int value)
 {
     char text[16];
     int size = snprintf(text, sizeof text, "%d\n", value);
-    return pwrite(qz_linux(os)->rcu, text, (size_t)size, 0) == size ? 0 : errno;
+    return pwrite(qz_linux(os)->settings[setting], text, (size_t)size, 0) == size ? 0 : errno;
 }
 
 /* Does a setting, where there is one, say anything but `nothing`? (Some kernels write an empty list as "(null)".) */
