@@ -69,13 +69,14 @@ static int create_file(const char *path, const char *text, size_t size, mode_t m
     return failed;
 }
 
-/* Writes to what is there and cannot be replaced: a device, a pipe, a file that has a descriptor and no name. */
+/* Writes to what is there and cannot be replaced: a device, a pipe, a file that has a descriptor and no name. A pipe by name
+ * that nobody reads is not waited for (ENXIO). */
 static int write_special(const char *path, const char *text, size_t size)
 {
-    int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno;
-    int failed = write_all(fd, text, size);
+    int failed = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0 ? errno : write_all(fd, text, size);
     close(fd);
     return failed;
 }

@@ -203,6 +203,23 @@ QZ_TEST(what_has_a_descriptor_only_is_written_to) // a pipe, and a file without 
     linux_check_close(os);
 }
 
+QZ_TEST(a_pipe_that_nobody_reads_is_not_waited_for) // by a name in a directory
+{
+    struct qz_os *os = linux_check_open();
+    const char *pipe = linux_check_path(os, "pipe");
+    char got[8] = "";
+    CHECK_INT(mkfifo(pipe, 0600), 0);
+    alarm(10); /* it would be waited for without end */
+    CHECK_INT(os->ops->write_file(os, pipe, "text", 4, 0600, true), ENXIO);
+    int reader = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    CHECK_INT(os->ops->write_file(os, pipe, "text", 4, 0600, true), 0);
+    alarm(0);
+    CHECK_INT(read(reader, got, sizeof got), 4);
+    CHECK_STRING(got, "text");
+    close(reader);
+    linux_check_close(os);
+}
+
 QZ_TEST(a_directory_tree_is_removed_and_links_are_not_followed)
 {
     struct qz_os *os = linux_check_open();
