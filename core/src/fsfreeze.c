@@ -34,6 +34,7 @@ static void start(struct qz_freezer *freezer, int slot, enum qz_volume_op op)
 {
     struct qz_hold_volume *volume = &freezer->hold->volumes[slot];
     volume->done[freezer->self].ended = false;
+    volume->noted[freezer->self] = false;
     volume->under_way[freezer->self] = (signed char)(op + 1);
     freezer->os->ops->volume_start(freezer->os, slot, op, &volume->done[freezer->self]);
 }
@@ -127,9 +128,9 @@ static void note_for_peer(struct qz_freezer *freezer, int slot)
     enum qz_driver peer = freezer->self == QZ_DRIVER_AGENT ? QZ_DRIVER_GUARDIAN : QZ_DRIVER_AGENT;
     const struct qz_volume_done *done = &volume->done[peer];
     int op = volume->under_way[peer] - 1;
-    if (op < 0 || !done->ended)
+    if (op < 0 || !done->ended || volume->noted[peer])
         return;
-    volume->under_way[peer] = 0;
+    volume->noted[peer] = true;
     note(freezer, &(struct qz_event){.slot = slot, .op = (enum qz_volume_op)op, .error = done->error,
                                      .begin_us = done->begin_us, .end_us = done->end_us});
 }

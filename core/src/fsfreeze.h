@@ -65,8 +65,9 @@ struct qz_hold_volume {
     bool sync_failed;
     bool may_freeze;  /* FIFREEZE was begun, and nobody has seen what came of it */
     int failures;     /* of thawing */
-    _Atomic signed char under_way[QZ_DRIVERS]; /* 1 + enum qz_volume_op; 0: nothing, or it was taken in */
-    struct qz_volume_done done[QZ_DRIVERS];     /* what came of that */
+    _Atomic signed char under_way[QZ_DRIVERS]; /* 1 + enum qz_volume_op; 0: nothing. Until who began it has heard of its end */
+    struct qz_volume_done done[QZ_DRIVERS];     /* what came of that … */
+    atomic_bool noted[QZ_DRIVERS];              /* … and the other one has taken it in */
     bool sync_under_way;
     int sync_rounds;
     int64_t sync_us; /* all rounds that have ended */
