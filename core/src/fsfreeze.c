@@ -23,6 +23,11 @@ static int64_t sooner(int64_t a_us, int64_t b_us)
     return a_us < b_us ? a_us : b_us;
 }
 
+static int64_t later(int64_t a_us, int64_t b_us)
+{
+    return a_us > b_us ? a_us : b_us;
+}
+
 /* From one phase to the next, unless the peer has taken over meanwhile. */
 static bool move(struct qz_hold *hold, enum qz_hold_phase from, enum qz_hold_phase to)
 {
@@ -103,9 +108,7 @@ static void freeze_level(struct qz_freezer *freezer, int level)
 /* Gives up in so long at the soonest. */
 static void wait_at_least(struct qz_freezer *freezer, int64_t least_us)
 {
-    int64_t until_us = freezer->os->ops->now_us(freezer->os) + least_us;
-    if (freezer->give_up_us < until_us)
-        freezer->give_up_us = until_us;
+    freezer->give_up_us = later(freezer->give_up_us, freezer->os->ops->now_us(freezer->os) + least_us);
 }
 
 static void thaw_volume(struct qz_freezer *freezer, int slot)
@@ -165,7 +168,10 @@ static void begin_thawing(struct qz_freezer *freezer, enum qz_hold_cause cause)
     hold->thaw_begin_us = now_us;
     hold->phase = QZ_HOLD_THAWING;
     thaw_level(freezer, hold->levels - 1, now_us);
-    freezer->give_up_us = freezer->os->ops->now_us(freezer->os) + QZ_THAW_WAIT_US; /* what we slept costs no thaw its time */
+    int64_t awake_us = freezer->os->ops->now_us(freezer->os); /* what we slept costs nobody his time */
+    freezer->freeze_wait_us = later(qz_hold_freezing_deadline(hold), awake_us + QZ_THAW_LEVEL_WAIT_US);
+    freezer->give_up_us = awake_us + QZ_THAW_WAIT_US;
+    freezer->awake_us = QZ_NEVER;
     qz_freezer_advance(freezer, now_us);
 }
 
@@ -326,19 +332,11 @@ static bool level_done(const struct qz_freezer *freezer, int64_t now_us)
             !level_in_state(freezer->hold, freezer->level, QZ_HOLD_THAWING_NOW));
 }
 
-/* Until when a FIFREEZE of our own is waited for while we thaw, so that everything is thawed when the hold is over: it
- * has the time that it would have had, and a moment. */
-static int64_t freeze_awaited_until(const struct qz_hold *hold)
-{
-    int64_t due_us = qz_hold_freezing_deadline(hold), moment_us = hold->thaw_begin_us + QZ_THAW_LEVEL_WAIT_US;
-    return due_us > moment_us ? due_us : moment_us;
-}
-
 /* Is a FIFREEZE waited for that may still come? Whether one of a peer's does, only looking again tells. */
 static bool freeze_awaited(const struct qz_freezer *freezer, int64_t now_us)
 {
     return qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) &&
-           (freezer->inherited ? freezer->level_wait_us != QZ_NEVER : now_us < freeze_awaited_until(freezer->hold));
+           (freezer->inherited ? freezer->level_wait_us != QZ_NEVER : now_us < freezer->freeze_wait_us);
 }
 
 /* Looks again at what the peer may still freeze; now and then, until there is no time left to thaw it in. What we sleep
@@ -356,7 +354,26 @@ static void look_again(struct qz_freezer *freezer, int64_t now_us)
         thaw_level(freezer, level, now_us - QZ_THAW_LEVEL_WAIT_US + RETRY_US);
 }
 
-static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
+/* When advance_thawing is to be called at the latest. */
+static int64_t thawing_deadline(const struct qz_freezer *freezer)
+{
+    if (freezer->level > 0 || (freezer->inherited && qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW)))
+        return sooner(freezer->level_wait_us, freezer->give_up_us);
+    bool awaited = freeze_awaited(freezer, freezer->os->ops->now_us(freezer->os));
+    return awaited ? sooner(freezer->freeze_wait_us, freezer->give_up_us) : freezer->give_up_us;
+}
+
+/* Who slept longer than he was to has not heard yet of what has come back meanwhile: a FIFREEZE has a moment for that, and what it
+ * froze the time to be thawed. */
+static void make_up_for_sleep(struct qz_freezer *freezer, int64_t now_us)
+{
+    if (freezer->awake_us == QZ_NEVER || now_us <= freezer->awake_us + RETRY_US)
+        return;
+    freezer->freeze_wait_us = later(freezer->freeze_wait_us, now_us + QZ_THAW_LEVEL_WAIT_US);
+    wait_at_least(freezer, LAST_THAW_US);
+}
+
+static void thaw_on(struct qz_freezer *freezer, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
     while (freezer->level > 0 && level_done(freezer, now_us))
@@ -368,6 +385,13 @@ static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
                      freeze_awaited(freezer, now_us);
     if (!under_way || now_us >= freezer->give_up_us)
         hold->phase = QZ_HOLD_OVER;
+}
+
+static void advance_thawing(struct qz_freezer *freezer, int64_t now_us)
+{
+    make_up_for_sleep(freezer, now_us);
+    thaw_on(freezer, now_us);
+    freezer->awake_us = thawing_deadline(freezer);
 }
 
 /* When a peer that drives should have thawed everything; it may be stopped. Once only: two that sleep in turns would go
@@ -407,14 +431,6 @@ void qz_freezer_advance(struct qz_freezer *freezer, int64_t now_us)
     case QZ_HOLD_OVER:
         break;
     }
-}
-
-static int64_t thawing_deadline(const struct qz_freezer *freezer)
-{
-    if (freezer->level > 0 || (freezer->inherited && qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW)))
-        return sooner(freezer->level_wait_us, freezer->give_up_us);
-    bool awaited = freeze_awaited(freezer, freezer->os->ops->now_us(freezer->os));
-    return awaited ? sooner(freeze_awaited_until(freezer->hold), freezer->give_up_us) : freezer->give_up_us;
 }
 
 /* When the phase comes to its end, if nothing else happens. */

@@ -136,7 +136,9 @@ struct qz_freezer {
     bool inherited;        /* the peer drove before: what it had under way may still take effect */
     int level;             /* being frozen or thawed */
     int64_t level_wait_us; /* THAWING: go on to the next level then, or, after the last one, look again */
+    int64_t freeze_wait_us; /* THAWING: wait until then for a FIFREEZE of our own that is still under way */
     int64_t give_up_us;    /* THAWING: call the rest failed then */
+    int64_t awake_us;      /* THAWING: when to be awake again at the latest */
 };
 
 void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, enum qz_driver self);
