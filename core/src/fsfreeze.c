@@ -332,18 +332,30 @@ static bool level_done(const struct qz_freezer *freezer, int64_t now_us)
             !level_in_state(freezer->hold, freezer->level, QZ_HOLD_THAWING_NOW));
 }
 
-/* Is a FIFREEZE waited for that may still come? Whether one of a peer's does, only looking again tells. */
+/* Is there a volume that a peer which drives no longer may still freeze, or has frozen late and thaws, if it can? How far it
+ * came only looking again tells. */
+static bool any_unknown(const struct qz_freezer *freezer)
+{
+    const struct qz_hold *hold = freezer->hold;
+    for (int i = 0; freezer->inherited && i < hold->count; i++)
+        if (hold->volumes[i].state == QZ_HOLD_FREEZING_NOW ||
+            (hold->volumes[i].state == QZ_HOLD_THAWING_NOW && !is_busy(freezer, i)))
+            return true;
+    return false;
+}
+
+/* Is a FIFREEZE waited for that may still come? */
 static bool freeze_awaited(const struct qz_freezer *freezer, int64_t now_us)
 {
-    return qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) &&
-           (freezer->inherited ? freezer->level_wait_us != QZ_NEVER : now_us < freezer->freeze_wait_us);
+    return freezer->inherited ? any_unknown(freezer) && freezer->level_wait_us != QZ_NEVER
+                              : qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) && now_us < freezer->freeze_wait_us;
 }
 
 /* Looks again at what the peer may still freeze; now and then, until there is no time left to thaw it in. What we sleep
  * costs it no time. */
 static void look_again(struct qz_freezer *freezer, int64_t now_us)
 {
-    if (!freezer->inherited || !qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW) || now_us < freezer->level_wait_us)
+    if (!any_unknown(freezer) || now_us < freezer->level_wait_us)
         return;
     freezer->give_up_us += now_us - freezer->level_wait_us;
     if (now_us >= freezer->give_up_us - LAST_THAW_US) {
@@ -357,7 +369,7 @@ static void look_again(struct qz_freezer *freezer, int64_t now_us)
 /* When advance_thawing is to be called at the latest. */
 static int64_t thawing_deadline(const struct qz_freezer *freezer)
 {
-    if (freezer->level > 0 || (freezer->inherited && qz_hold_any(freezer->hold, QZ_HOLD_FREEZING_NOW)))
+    if (freezer->level > 0 || any_unknown(freezer))
         return sooner(freezer->level_wait_us, freezer->give_up_us);
     bool awaited = freeze_awaited(freezer, freezer->os->ops->now_us(freezer->os));
     return awaited ? sooner(freezer->freeze_wait_us, freezer->give_up_us) : freezer->give_up_us;
