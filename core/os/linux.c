@@ -429,7 +429,8 @@ struct qz_os *qz_linux_open(const char *state_directory)
         return NULL;
     lx->base.ops = &linux_ops;
     lx->state_directory = state_directory;
-    lx->signals = lx->wake = lx->lock = lx->peer.socket = lx->peer.pidfd = lx->starter = lx->nowhere = -1;
+    lx->signals = lx->wake = lx->lock = lx->starter = lx->nowhere = -1;
+    lx->peer.socket = lx->peer.pidfd = lx->former.socket = lx->former.pidfd = -1;
     for (int i = 0; i < QZ_SETTINGS; i++)
         lx->settings[i] = -1;
     for (int slot = 0; slot < QZ_LINUX_SLOTS; slot++)

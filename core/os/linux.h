@@ -135,6 +135,7 @@ struct qz_linux {
     int settings[QZ_SETTINGS]; /* descriptors; -1: not opened (yet) */
 
     struct qz_linux_peer peer;
+    struct qz_linux_peer former; /* a guardian that was let go for another; pid 0: none whose end was not seen */
     unsigned pairings_used;
     int starter; /* in the background: a socket to the process that was started; -1: it was let go, or we are it */
     int nowhere; /* /dev/null, for the log once that is let go */

@@ -85,6 +85,10 @@ static void note_end(struct qz_linux *lx, const siginfo_t *info)
         lx->peer.reaped = true;
         return;
     }
+    if (lx->role == QZ_LINUX_AGENT && info->si_pid == lx->former.process.pid) {
+        lx->former.reaped = true;
+        return;
+    }
     for (int slot = 0; slot < lx->slots_used; slot++) {
         struct qz_linux_child *child = &lx->children[slot];
         if (child->pid != info->si_pid || child->ended)

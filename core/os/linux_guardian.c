@@ -57,6 +57,7 @@ static bool become_guardian(struct qz_linux *lx, int socket, int agent_pidfd, st
     /* The guardian before sees the agent's death by the end of this socket: ours must not keep it open. */
     qz_linux_close_fd(&lx->peer.socket);
     qz_linux_close_fd(&lx->peer.pidfd);
+    qz_linux_close_fd(&lx->former.pidfd);
     /* Who started us waits for the end of our log, too. */
     if (lx->starter >= 0)
         dup2(lx->nowhere, STDERR_FILENO);
@@ -88,11 +89,11 @@ static _Noreturn void run_guardian(struct qz_linux *lx, void (*main)(struct qz_o
 }
 
 /* Forgets a guardian that was lost or let go. */
-static void forget_peer(struct qz_linux *lx)
+static void forget(struct qz_linux_peer *peer)
 {
-    qz_linux_close_fd(&lx->peer.socket);
-    qz_linux_close_fd(&lx->peer.pidfd);
-    lx->peer = (struct qz_linux_peer){.socket = -1, .pidfd = -1};
+    qz_linux_close_fd(&peer->socket);
+    qz_linux_close_fd(&peer->pidfd);
+    *peer = (struct qz_linux_peer){.socket = -1, .pidfd = -1};
 }
 
 static struct qz_linux_pairing *new_pairing(struct qz_linux *lx)
@@ -111,17 +112,27 @@ static void let_go(struct qz_linux *lx)
     qz_linux_close_fd(&lx->peer.socket);
 }
 
-/* Waits a moment for the end of a guardian that was let go. Only for that: the end of another one, which has just been
- * started, is for qz_linux_reap to see. */
-static void await_end(struct qz_linux *lx)
+/* Waits a moment for the end of a guardian that was let go. Only for that: the end of another one is for qz_linux_reap to
+ * see. */
+static void await_end(struct qz_linux_peer *peer)
 {
-    int64_t deadline_us = qz_linux_now_us(&lx->base) + DISMISS_WAIT_US;
-    while (!lx->peer.reaped && lx->peer.pairing->operations == 0 && qz_linux_now_us(&lx->base) < deadline_us) {
-        lx->peer.reaped = waitpid(lx->peer.process.pid, NULL, WNOHANG) != 0;
-        struct pollfd end = {.fd = lx->peer.pidfd, .events = POLLIN};
-        if (!lx->peer.reaped)
+    int64_t deadline_us = qz_linux_now_us(NULL) + DISMISS_WAIT_US;
+    while (!peer->reaped && peer->pairing->operations == 0 && qz_linux_now_us(NULL) < deadline_us) {
+        peer->reaped = waitpid(peer->process.pid, NULL, WNOHANG) != 0;
+        struct pollfd end = {.fd = peer->pidfd, .events = POLLIN};
+        if (!peer->reaped)
             poll(&end, 1, 5);
     }
+}
+
+/* The end of a guardian that was let go, and forgetting it. */
+static void see_off(struct qz_linux_peer *peer, bool needed)
+{
+    if (peer->pairing)
+        await_end(peer);
+    if (peer->pairing && !needed && !peer->reaped && peer->pairing->operations == 0)
+        kill(peer->process.pid, SIGKILL);
+    forget(peer);
 }
 
 int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument)
@@ -149,9 +160,11 @@ int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void 
     /* Not earlier: there is no moment in which nobody would see the agent die. */
     if (lx->peer.socket >= 0) {
         let_go(lx);
-        await_end(lx);
+        see_off(&lx->former, true);
+        lx->former = lx->peer; /* it ends beside what comes */
+    } else {
+        forget(&lx->peer);
     }
-    forget_peer(lx);
     struct qz_linux_stat stat = {0};
     qz_linux_stat(pid, &stat);
     lx->peer = (struct qz_linux_peer){.process = {.pid = pid, .start_time = stat.start_time},
@@ -219,11 +232,11 @@ void qz_linux_dismiss(struct qz_os *os, bool needed)
         /* While it ends. */
         qz_linux_child_unprepare(lx);
         qz_linux_trees_tidy(lx);
-        await_end(lx);
-        if (!needed && !lx->peer.reaped && lx->peer.pairing->operations == 0)
-            kill(lx->peer.process.pid, SIGKILL);
+        see_off(&lx->peer, needed);
+    } else {
+        forget(&lx->peer);
     }
-    forget_peer(lx);
+    see_off(&lx->former, needed);
 }
 
 void qz_linux_guardian(struct qz_os *os, struct qz_process *out)

@@ -308,6 +308,27 @@ QZ_TEST(a_replaced_guardian_was_let_go_whatever_comes) // the agent's death is f
     munmap(seen_by_first, sizeof *seen_by_first);
 }
 
+QZ_TEST(a_replaced_guardian_is_waited_for_at_the_end) // and killed if it is stopped: it would wake up to whatever goes on then
+{
+    struct seen *seen = new_seen();
+    seen_by_first = new_seen();
+    struct qz_os *os = linux_check_open();
+    CHECK_INT(os->ops->guard(os, watch, seen_by_first), 0);
+    SEE(seen_by_first->guardian != 0);
+    kill(seen_by_first->guardian, SIGSTOP);
+    int64_t begin_us = os->ops->now_us(os);
+    CHECK_INT(os->ops->guard(os, watch, seen), 0);
+    CU_ASSERT(os->ops->now_us(os) - begin_us < 150000);
+    SEE(seen->guardian != 0);
+    CU_ASSERT(linux_check_alive(seen_by_first->guardian));
+    os->ops->dismiss(os, false);
+    SEE(!linux_check_alive(seen_by_first->guardian));
+    CHECK_INT(seen_by_first->events[QZ_EVENT_PEER_LOST], 0);
+    linux_check_close(os);
+    munmap(seen, sizeof *seen);
+    munmap(seen_by_first, sizeof *seen_by_first);
+}
+
 QZ_TEST(a_killed_guardian_is_noticed_and_can_be_replaced)
 {
     struct seen *seen = new_seen();

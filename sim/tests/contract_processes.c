@@ -90,7 +90,7 @@ QZ_TEST(a_second_guardian_is_possible) // after the first one was let go
     }
 }
 
-QZ_TEST(a_guardian_takes_the_place_of_another) // that is let go once it is there; the agent talks to the new one
+QZ_TEST(a_guardian_takes_the_place_of_another) // that is let go once it is there, and ends; the agent talks to the new one
 {
     struct qz_os *os = contract->os;
     struct shared *first = os->ops->share(os, sizeof *first), *second = os->ops->share(os, sizeof *second);
@@ -101,14 +101,14 @@ QZ_TEST(a_guardian_takes_the_place_of_another) // that is let go once it is ther
     CHECK_INT(os->ops->guard(os, echo, second), 0);
     os->ops->guardian(os, &after);
     CU_ASSERT(after.pid > 0 && after.pid != before.pid);
-    CHECK_INT(first->seen, QZ_EVENT_DISMISSED);
-    CU_ASSERT_FALSE(os->ops->process_alive(os, &before));
     os->ops->tell_peer(os, 7);
     CU_ASSERT_TRUE(contract_await(os, QZ_EVENT_MESSAGE, &event));
     CHECK_INT(event.value, 8);
     CU_ASSERT_FALSE(os->ops->peer_gone(os));
     os->ops->dismiss(os, false);
     CHECK_INT(second->seen, QZ_EVENT_DISMISSED);
+    CHECK_INT(first->seen, QZ_EVENT_DISMISSED);
+    CU_ASSERT_FALSE(os->ops->process_alive(os, &before));
 }
 
 QZ_TEST(of_a_replaced_guardian_nothing_more_is_heard) // not even its loss

@@ -244,12 +244,13 @@ struct qz_os_ops {
     /* Starts a guardian process that runs `main(its os, argument)` and ends. It sees the agent's memory as it is now
      * (later changes only in shared memory), the open volumes and the lock; it has a session of its own, so that a
      * terminal's Ctrl-C does not reach it, and arms volumes for itself. A guardian before it is dismissed once the new
-     * one is there: if the agent dies in between, both learn of it. If there comes no new one, it stays. */
+     * one is there, and ends beside it: if the agent dies in between, both learn of it. If there comes no new one, it
+     * stays. */
     int (*guard)(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument);
-    /* Lets the guardian go (QZ_EVENT_DISMISSED there); its end is no event here. Waits a moment for it to end, but
-     * not for one that has a volume operation under way. One that does neither is stopped, and would wake up to do what
-     * it was about to: it is killed, unless it is `needed`. With or without one, an attempt is over: what children have
-     * left behind may go on writing, but no longer into their tails. */
+    /* Lets the guardian go (QZ_EVENT_DISMISSED there); its end is no event here. Waits a moment for it, and the one before
+     * it, to end, but not for one that has a volume operation under way. One that does neither is stopped, and would wake
+     * up to do what it was about to: it is killed, unless it is `needed`. With or without one, an attempt is over: what
+     * children have left behind may go on writing, but no longer into their tails. */
     void (*dismiss)(struct qz_os *os, bool needed);
     void (*tell_peer)(struct qz_os *os, int byte); /* never blocks; a lost peer is told nothing */
     void (*guardian)(struct qz_os *os, struct qz_process *out); /* pid 0: none */

@@ -141,7 +141,8 @@ struct process {
     int64_t deadline_us;
     struct superblock *blocked_on;
     struct process *guardian;  /* an agent's, until dismissed */
-    struct process *dismissed; /* the last one that an agent dismissed */
+    struct process *former;    /* one that an agent let go for another */
+    struct process *dismissed; /* whose end an agent waits for */
     struct process *agent;     /* a guardian's */
     bool let_go;               /* a guardian that was dismissed */
     bool background;           /* an agent that has detached, and its guardians */

@@ -267,31 +267,57 @@ static void forget_peer(struct process *process)
     }
 }
 
-static void let_go(struct process *process, struct process *guardian)
+static void let_go(struct process *guardian)
 {
-    enter(process, VIRTUAL_OP_DISMISS);
-    forget_peer(process);
-    if (guardian && guardian->state != PROCESS_OVER) {
-        guardian->let_go = true;
-        process_post(guardian, &(struct qz_event){.kind = QZ_EVENT_DISMISSED});
-        process->dismissed = guardian;
-        process->deadline_us = time_add(process->world->now_us, DISMISS_US);
-        process->state = PROCESS_DISMISSING;
-        schedule_yield(process);
-        process->state = PROCESS_READY;
-    }
-    entry_operation(process, VIRTUAL_OP_DISMISS, NULL, -1, 0, 0);
-    leave(process, VIRTUAL_OP_DISMISS);
+    if (!guardian || guardian->state == PROCESS_OVER)
+        return;
+    guardian->let_go = true;
+    process_post(guardian, &(struct qz_event){.kind = QZ_EVENT_DISMISSED});
+}
+
+/* Waits a moment for the end of one that was let go. */
+static void await_end(struct process *process, struct process *guardian)
+{
+    if (!guardian || guardian->state == PROCESS_OVER)
+        return;
+    process->dismissed = guardian;
+    process->deadline_us = time_add(process->world->now_us, DISMISS_US);
+    process->state = PROCESS_DISMISSING;
+    schedule_yield(process);
+    process->state = PROCESS_READY;
+}
+
+static void end_guardian(struct process *process, struct process *guardian, bool needed)
+{
+    await_end(process, guardian);
+    if (!needed && guardian && guardian->state != PROCESS_OVER && guardian->operations == 0)
+        process_kill(guardian);
 }
 
 static void os_dismiss(struct qz_os *os, bool needed)
 {
     struct process *process = process_of(os);
-    struct process *guardian = process->guardian;
-    process->guardian = NULL;
-    let_go(process, guardian);
-    if (!needed && guardian && guardian->state != PROCESS_OVER && guardian->operations == 0)
-        process_kill(guardian);
+    struct process *guardian = process->guardian, *former = process->former;
+    process->guardian = process->former = NULL;
+    enter(process, VIRTUAL_OP_DISMISS);
+    forget_peer(process);
+    let_go(guardian);
+    end_guardian(process, guardian, needed);
+    end_guardian(process, former, needed);
+    entry_operation(process, VIRTUAL_OP_DISMISS, NULL, -1, 0, 0);
+    leave(process, VIRTUAL_OP_DISMISS);
+}
+
+/* Lets the one before go, which is not waited for. */
+static void replace(struct process *process, struct process *before)
+{
+    enter(process, VIRTUAL_OP_DISMISS);
+    forget_peer(process);
+    let_go(before);
+    end_guardian(process, process->former, true);
+    process->former = before;
+    entry_operation(process, VIRTUAL_OP_DISMISS, NULL, -1, 0, 0);
+    leave(process, VIRTUAL_OP_DISMISS);
 }
 
 /* The one before is let go as a second operation, so that a fault can strike while there are two. */
@@ -308,7 +334,7 @@ static int os_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void
     entry_operation(process, VIRTUAL_OP_GUARD, NULL, -1, 0, -error);
     leave(process, VIRTUAL_OP_GUARD);
     if (!error && before)
-        let_go(process, before);
+        replace(process, before);
     return error;
 }
 
