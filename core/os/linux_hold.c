@@ -258,10 +258,16 @@ static int start_threads(struct qz_linux_workers *workers, int count)
             workers->count++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+/* Returns 0 or the errno of a thread that could not make itself ready. */
+static int await_threads(struct qz_linux_workers *workers)
+{
     for (int slot = 0; slot < workers->count; slot++)
         while (sem_wait(&workers->ready) != 0)
             ;
-    return failed ? failed : atomic_load(&workers->failed);
+    return atomic_load(&workers->failed);
 }
 
 /* ---- Memory ----------------------------------------------------------------------------------------------------- */
@@ -333,12 +339,15 @@ int qz_linux_volumes_arm(struct qz_os *os, int count)
     if (!workers)
         return ENOMEM;
     int failed = start_threads(workers, count);
+    if (!failed)
+        lock_memory(workers); /* while they make themselves ready */
+    int unready = await_threads(workers);
+    failed = failed ? failed : unready;
     if (failed) {
         end_workers(workers);
         return failed;
     }
     lx->workers = workers;
-    lock_memory(workers);
     hurry();
     return 0;
 }
