@@ -357,6 +357,7 @@ static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct 
         return failed;
     }
     tree->root = pid;
+    qz_linux_child_prepare(lx); /* for the next one, while this one begins; if it cannot be done now, starting that says so */
     failed = await_exec(kit->line[0], spec->gated);
     if (failed) {
         abandon(lx, spec->slot, pid, failed);
