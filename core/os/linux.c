@@ -308,6 +308,7 @@ static const struct qz_os_ops linux_ops = {
     .journal_read = qz_linux_journal_read,
     .state_directory = qz_linux_state_directory,
     .child_start = qz_linux_child_start,
+    .child_await = qz_linux_child_await,
     .child_release = qz_linux_child_release,
     .tree_signal = qz_linux_tree_signal,
     .tree_alive = qz_linux_tree_alive,

@@ -183,6 +183,7 @@ int qz_linux_signals(enum qz_linux_role role);
 /* ---- linux_children.c ---- */
 
 int qz_linux_child_start(struct qz_os *os, const struct qz_child_spec *spec);
+int qz_linux_child_await(struct qz_os *os, int slot);
 int qz_linux_child_release(struct qz_os *os, int slot);
 
 /* Takes the exit status of every child of the process that has ended: kept for slots, noted for the guardian, dropped

@@ -335,7 +335,7 @@ static void abandon(struct qz_linux *lx, int slot, pid_t pid, int why)
     qz_linux_tree_drop(lx, slot);
 }
 
-/* Starts the child, with the write ends of the kit's pipes and its control group, which are closed here. */
+/* Starts the child, if it is gated without waiting for it, with the write ends of the kit's pipes and its control group, which are closed here. */
 static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct qz_linux_kit *kit)
 {
     struct qz_linux_tree *tree = &lx->shared->trees[spec->slot];
@@ -358,7 +358,7 @@ static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct 
     }
     tree->root = pid;
     qz_linux_child_prepare(lx); /* for the next one, while this one begins; if it cannot be done now, starting that says so */
-    failed = await_exec(kit->line[0], spec->gated);
+    failed = spec->gated ? 0 : await_exec(kit->line[0], false);
     if (failed) {
         abandon(lx, spec->slot, pid, failed);
         return failed;
@@ -442,6 +442,20 @@ int qz_linux_child_start(struct qz_os *os, const struct qz_child_spec *spec)
         kit.line[0] = -1;
     }
     close_kit(lx, &kit);
+    return failed;
+}
+
+int qz_linux_child_await(struct qz_os *os, int slot)
+{
+    struct qz_linux *lx = qz_linux(os);
+    struct qz_linux_child *child = &lx->children[slot];
+    int failed = await_exec(child->line, true);
+    if (!failed)
+        return 0;
+    abandon(lx, slot, child->pid, failed);
+    child->pid = 0;
+    release_pipes(child);
+    qz_linux_close_fd(&child->line);
     return failed;
 }
 

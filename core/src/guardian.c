@@ -149,7 +149,7 @@ static int await_ready(struct qz_guard *guard)
     }
 }
 
-int qz_guard_start(struct qz_guard *guard)
+int qz_guard_begin(struct qz_guard *guard)
 {
     struct qz_os *os = guard->os;
     guard->taken_over = guard->thaw_told = false;
@@ -159,9 +159,20 @@ int qz_guard_start(struct qz_guard *guard)
     if (failed)
         return failed;
     /* While it does the same; and after the fork, which makes each page of ours one that must be copied. */
-    int unarmed = guard->hold ? os->ops->volumes_arm(os, guard->hold->count) : 0;
-    failed = await_ready(guard);
-    return failed ? failed : unarmed;
+    guard->unarmed = guard->hold ? os->ops->volumes_arm(os, guard->hold->count) : 0;
+    return 0;
+}
+
+int qz_guard_await(struct qz_guard *guard)
+{
+    int failed = await_ready(guard);
+    return failed ? failed : guard->unarmed;
+}
+
+int qz_guard_start(struct qz_guard *guard)
+{
+    int failed = qz_guard_begin(guard);
+    return failed ? failed : qz_guard_await(guard);
 }
 
 static void take_over(struct qz_guard *guard, enum qz_hold_cause cause)

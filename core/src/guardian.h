@@ -34,12 +34,16 @@ struct qz_guard {
     bool thaw_told;
     bool present;          /* a guardian was started, and has not been seen to be lost */
     bool taken_over;       /* by us */
+    int unarmed;       /* the errno for which the agent's volumes could not be armed */
     int signal_number; /* a signal that came while we waited; 0: none */
 };
 
-/* Starts a guardian, which takes the place of the one before. With a hold, it arms its volumes and is ready on return;
- * the agent's are armed too. Returns 0 or an errno; the one before may then be there still. */
+/* Starts a guardian, which takes the place of the one before, and is ready on return. With a hold, its volumes are armed then,
+ * and the agent's too. Returns 0 or an errno; the one before may then be there still. */
 int qz_guard_start(struct qz_guard *guard);
+/* The same in two parts, for what there is to be done while it begins. The second one only where the first has returned 0. */
+int qz_guard_begin(struct qz_guard *guard);
+int qz_guard_await(struct qz_guard *guard);
 
 /* What follows is for a guard with a hold.
  *

@@ -161,9 +161,9 @@ static bool check_files(struct qz_session *session)
 
 /* ---- The way ---------------------------------------------------------------------------------------------------- */
 
-/* Has the command ready to go on as soon as everything is frozen, if there will be a snapshot as far as can be told now.
- * Returns false if it cannot be executed: then nothing is frozen for it. */
-static bool make_snapshot_ready(struct qz_session *session, bool freezes)
+/* Has the command get ready to go on as soon as everything is frozen, if there will be a snapshot as far as can be told now.
+ * Returns false if it cannot be started: then nothing is frozen for it. */
+static bool start_snapshot(struct qz_session *session, bool freezes)
 {
     struct qz_verdict_facts hoped = session->facts;
     if (freezes)
@@ -209,8 +209,9 @@ static void follow_through(struct qz_session *session)
     if (!ready)
         qz_session_add_error(session, QZ_E_INTERNAL_ERROR, QZ_PHASE_SNAPSHOT, strerror(ENOMEM));
     bool freezes = ready && wants_freeze && sound && qz_verdict_may_freeze(&session->facts);
-    ready = ready && make_snapshot_ready(session, freezes);
+    ready = ready && start_snapshot(session, freezes);
     bool held = ready && freezes && freeze(session);
+    ready = ready && qz_snapshot_await(&session->snapshot);
     session->facts.interrupted = session->signal_number != 0 || session->guard.signal_number != 0;
     if (!held)
         qz_session_end_hold(session);

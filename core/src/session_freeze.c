@@ -246,7 +246,12 @@ void qz_session_end_hold(struct qz_session *session)
 bool qz_session_freeze(struct qz_session *session)
 {
     struct qz_guard *guard = &session->guard;
-    int unguarded = prepare_hold(session) ? qz_guard_start(guard) : ENOMEM;
+    int unguarded = prepare_hold(session) ? qz_guard_begin(guard) : ENOMEM;
+    bool ready = qz_snapshot_await(&session->snapshot);
+    if (!unguarded)
+        unguarded = qz_guard_await(guard);
+    if (!ready)
+        return false;
     int unwritten = unguarded ? 0 : qz_session_journal(session, true);
     if (unguarded || unwritten) {
         qz_session_add_unready(session, QZ_E_FS_FREEZE_FAILED, QZ_PHASE_FREEZE, "nothing was frozen", unguarded,

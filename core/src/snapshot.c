@@ -275,6 +275,12 @@ static void follow(struct qz_snapshot *snapshot, struct qz_guard *guard, struct 
     }
 }
 
+static void refuse(struct qz_snapshot *snapshot, int failed)
+{
+    not_started(snapshot, failed);
+    *snapshot->progress = QZ_SCRIPT_FAILED;
+}
+
 bool qz_snapshot_start(struct qz_snapshot *snapshot)
 {
     struct qz_attempt *attempt = &snapshot->result->attempt;
@@ -285,11 +291,21 @@ bool qz_snapshot_start(struct qz_snapshot *snapshot)
                                  .gated = true, .out = attempt->out, .err = attempt->err};
     *snapshot->progress = QZ_SCRIPT_WAITING;
     int failed = snapshot->os->ops->child_start(snapshot->os, &spec);
+    snapshot->starting = failed == 0;
+    if (failed)
+        refuse(snapshot, failed);
+    return failed == 0;
+}
+
+bool qz_snapshot_await(struct qz_snapshot *snapshot)
+{
+    if (!snapshot->starting)
+        return *snapshot->progress != QZ_SCRIPT_FAILED;
+    int failed = snapshot->os->ops->child_await(snapshot->os, snapshot->slot);
+    snapshot->starting = false;
     snapshot->waiting = failed == 0;
-    if (failed) {
-        not_started(snapshot, failed);
-        *snapshot->progress = QZ_SCRIPT_FAILED;
-    }
+    if (failed)
+        refuse(snapshot, failed);
     return failed == 0;
 }
 

@@ -19,7 +19,8 @@ struct qz_snapshot {
     char **envp;          /* owned words from `own_words` on, the caller's before */
     size_t own_words;
     char *tmpdir; /* NULL: none could be made */
-    bool waiting; /* the command stands at its gate */
+    bool starting; /* the command is on its way to its gate */
+    bool waiting;  /* it stands there */
     struct qz_snapshot_result *result;
     void (*thawed)(void *argument); /* called once when everything is thawed though the command, or the hold, goes on */
     void *argument;
@@ -30,9 +31,13 @@ bool qz_snapshot_prepare(struct qz_snapshot *snapshot, const char *run_id, const
                          size_t volume_count, const char *tmp_parent);
 
 /* Starts the command, which then waits for qz_snapshot_run: so nothing but its execution is left for the time in which
- * everything is frozen. Call it before the volumes are armed. Returns false if it cannot be executed; the result says
+ * everything is frozen. Call it before the volumes are armed. Returns false if it cannot be started; the result says
  * why. True, if there is no command. */
 bool qz_snapshot_start(struct qz_snapshot *snapshot);
+
+/* Waits for the command to stand ready, if it was started; before any other event is waited for. Returns false if it could not
+ * be executed; the result says why. */
+bool qz_snapshot_await(struct qz_snapshot *snapshot);
 
 /* Ends a command that waits, if one does; only while nothing is frozen. Returns a signal's number or 0. */
 int qz_snapshot_cancel(struct qz_snapshot *snapshot);

@@ -20,7 +20,8 @@ static int start_gated(struct qz_os *os, const char *path, char *variable)
     linux_check_out(0)->total = linux_check_err(0)->total = 0;
     struct qz_child_spec spec = {
         .path = path, .argv = argv, .envp = envp, .gated = true, .out = linux_check_out(0), .err = linux_check_err(0)};
-    return os->ops->child_start(os, &spec);
+    int error = os->ops->child_start(os, &spec);
+    return error ? error : os->ops->child_await(os, 0);
 }
 
 /* Runs a gated child, released with volumes armed, to its end. Returns how many page faults that took us. */

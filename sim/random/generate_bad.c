@@ -66,6 +66,7 @@ static void add_error(struct making *making, cJSON *blows)
         const char *errors[4];
     } ROWS[] = {
         {"child_start", 6, {"EAGAIN", "ENOEXEC", "ESTALE", "EACCES"}},
+        {"child_await", 1, {"ENOENT", "EACCES", "ESRCH"}},
         {"child_release", 1, {"EPIPE", "ESRCH"}},
         {"journal_write", 6, {"ENOSPC", "EROFS", "EIO"}},
         {"journal_read", 2, {"EIO", "EACCES"}},

@@ -16,15 +16,16 @@ int contract_start(struct qz_os *os, const char *path, const struct qz_path_fact
 {
     char *argv[] = {(char *)(uintptr_t)path, NULL};
     char *envp[] = {(char[]){"PATH=/usr/bin:/bin"}, NULL};
-    return os->ops->child_start(os, &(struct qz_child_spec){.slot = 0,
-                                                            .path = path,
-                                                            .facts = facts,
-                                                            .argv = argv,
-                                                            .envp = envp,
-                                                            .clean = true,
-                                                            .gated = gated,
-                                                            .out = &tails[0],
-                                                            .err = &tails[1]});
+    int error = os->ops->child_start(os, &(struct qz_child_spec){.slot = 0,
+                                                                 .path = path,
+                                                                 .facts = facts,
+                                                                 .argv = argv,
+                                                                 .envp = envp,
+                                                                 .clean = true,
+                                                                 .gated = gated,
+                                                                 .out = &tails[0],
+                                                                 .err = &tails[1]});
+    return error || !gated ? error : os->ops->child_await(os, 0);
 }
 
 int contract_start_script(struct contract *contract, enum contract_script kind, struct qz_tail *tails)

@@ -96,6 +96,7 @@ static const int *plausible_errors(const struct operation *operation)
         {VIRTUAL_OP_JOURNAL_WRITE, {ENOSPC, EROFS, EIO}},
         {VIRTUAL_OP_JOURNAL_READ, {EIO, EACCES}},
         {VIRTUAL_OP_CHILD_START, {EAGAIN, ENOEXEC, ESTALE, EACCES}},
+        {VIRTUAL_OP_CHILD_AWAIT, {ENOENT, ESRCH}},
         {VIRTUAL_OP_CHILD_RELEASE, {ESRCH}},
         {VIRTUAL_OP_LIST_MOUNTS, {ENOMEM, EIO}},
         {VIRTUAL_OP_VOLUME_OPEN, {ENOENT, ESTALE, EACCES, EMFILE}},

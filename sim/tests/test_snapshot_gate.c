@@ -13,9 +13,11 @@ QZ_TEST(the_command_stands_ready_before_anything_is_frozen) // and goes on when 
     struct run *run = run_new(2);
     FREEZES_BEHAVE(run, 2, .freeze_us = SECOND);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
-    size_t ready = freezes_place(run, VIRTUAL_OP_CHILD_START, true, 0);
+    size_t begun = freezes_place(run, VIRTUAL_OP_CHILD_START, true, 0);
+    size_t ready = freezes_place(run, VIRTUAL_OP_CHILD_AWAIT, 0, 0);
     size_t released = freezes_place(run, VIRTUAL_OP_CHILD_RELEASE, 0, 0);
-    CU_ASSERT(ready < freezes_place(run, VIRTUAL_OP_VOLUMES_ARM, 2, 0));
+    CU_ASSERT(begun < freezes_place(run, VIRTUAL_OP_VOLUMES_ARM, 2, 0));
+    CU_ASSERT(begun < ready && ready < freezes_place(run, VIRTUAL_OP_VOLUME_START, QZ_VOLUME_SYNC, 0));
     CU_ASSERT(released > freezes_frozen_place(run, 1) && released > freezes_frozen_place(run, 2));
     CHECK_INT(run_started_us(run, RUN_SNAP, 0), freezes_frozen_us(run, 2));
     CHECK_INT(freezes_count(run, VIRTUAL_OP_CHILD_START, true), 1);

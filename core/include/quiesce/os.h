@@ -213,9 +213,11 @@ struct qz_os_ops {
 
     /* -- children -- */
     /* Starts a child. ESTALE: the file or a directory changed since `facts`; other errno: could not be started. One that
-     * is gated does everything but to be executed, which as far as can be told it could be, and waits; it ends there if
-     * the agent dies. */
+     * is gated begins beside us to do everything but to be executed, and then waits; it ends there if the agent dies. */
     int (*child_start)(struct qz_os *os, const struct qz_child_spec *spec);
+    /* Waits until the gated child of the slot, started since the last wait(), stands there. Returns 0, or the errno for which,
+     * as far as can be told, it could not be executed: then there is none any more. */
+    int (*child_await)(struct qz_os *os, int slot);
     /* Has the gated child of the slot executed now. Allocates nothing, and does not wait for it: what goes wrong from here
      * on is told by its end. ESRCH: it ended while it waited, and that was told. */
     int (*child_release)(struct qz_os *os, int slot);

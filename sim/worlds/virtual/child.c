@@ -291,12 +291,33 @@ int os_child_start(struct qz_os *os, const struct qz_child_spec *spec)
         attempt = &script->attempts[script->started < script->count ? script->started : script->count - 1];
         script->started++;
     }
-    if (!error)
-        error = refuse(world, spec, attempt);
+    int refusal = error ? 0 : refuse(world, spec, attempt);
+    if (!spec->gated)
+        error = error ? error : refusal;
     if (!error)
         bear(process, spec, attempt ? attempt : &default_attempt);
+    if (!error)
+        (*place_of(world, spec->slot))->refusal = refusal;
     entry_operation(process, VIRTUAL_OP_CHILD_START, spec->path, spec->slot, spec->gated, -error);
     leave(process, VIRTUAL_OP_CHILD_START);
+    return error;
+}
+
+int os_child_await(struct qz_os *os, int slot)
+{
+    struct process *process = process_of(os);
+    int error = enter(process, VIRTUAL_OP_CHILD_AWAIT);
+    struct tree *tree = *place_of(process->world, slot);
+    if (!tree || !tree->gated)
+        violate(process, "child_await: no child of this slot is on its way to its gate");
+    else if (!error)
+        error = tree->alive ? tree->refusal : ESRCH;
+    if (error && tree && tree->alive) {
+        tree->members[0].alive = false;
+        tree->alive = 0;
+    }
+    entry_operation(process, VIRTUAL_OP_CHILD_AWAIT, tree ? tree->start.path : NULL, slot, 0, -error);
+    leave(process, VIRTUAL_OP_CHILD_AWAIT);
     return error;
 }
 

@@ -101,6 +101,7 @@ struct tree {
     struct member *members;
     size_t member_count;
     size_t alive;
+    int refusal; /* of one that is gated: the errno for which it cannot be executed */
     bool gated; /* not released, and not in the world's list */
     struct superblock *blocked_on;
     struct tree *undrained; /* the next one that has written what nobody has read yet */
@@ -340,6 +341,7 @@ void child_thawed(struct virtual_world *world, const struct superblock *superblo
 void child_owner_over(const struct process *process); /* what waits at its gates ends */
 
 int os_child_start(struct qz_os *os, const struct qz_child_spec *spec);
+int os_child_await(struct qz_os *os, int slot);
 int os_child_release(struct qz_os *os, int slot);
 void os_tree_signal(struct qz_os *os, int slot, int signal_number);
 bool os_tree_alive(struct qz_os *os, int slot);

@@ -427,6 +427,7 @@ const struct qz_os_ops virtual_ops = {
     .journal_read = os_journal_read,
     .state_directory = os_state_directory,
     .child_start = os_child_start,
+    .child_await = os_child_await,
     .child_release = os_child_release,
     .tree_signal = os_tree_signal,
     .tree_alive = os_tree_alive,
