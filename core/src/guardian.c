@@ -15,6 +15,8 @@ enum tell {
     TELL_THAW = 't',
     TELL_PING = 'p',
     TELL_HEARD = 'h',   /* and done: the guardian's answer to each of these */
+    TELL_CLOSE = 'x',   /* give up the volumes */
+    TELL_CLOSED = 'd',  /* … the answer to that */
     TELL_CHANGED = 'c', /* the hold is in another phase */
 };
 
@@ -73,6 +75,12 @@ static void tell_change(struct watch *watch, const struct qz_hold *hold)
         watch->os->ops->tell_peer(watch->os, TELL_CHANGED);
 }
 
+/* The hold is over, and the agent wants to go on to what may unmount the volumes. */
+static bool is_close(const struct watch *watch, const struct qz_event *event)
+{
+    return event->kind == QZ_EVENT_MESSAGE && event->value == TELL_CLOSE && qz_freezer_settled(&watch->freezer);
+}
+
 /* Watches the agent, freezes and thaws for it, until it is dead or needs us no longer and nothing is frozen. */
 static void hold_and_watch(struct watch *watch, struct qz_hold *hold)
 {
@@ -88,8 +96,13 @@ static void hold_and_watch(struct watch *watch, struct qz_hold *hold)
             continue;
         qz_freezer_advance(&watch->freezer, os->ops->now_us(os));
         tell_change(watch, hold);
-        if (event.kind == QZ_EVENT_MESSAGE)
+        if (is_close(watch, &event)) {
+            os->ops->volumes_close(os);
+            os->ops->tell_peer(os, TELL_CLOSED);
+            hold = NULL;
+        } else if (event.kind == QZ_EVENT_MESSAGE) {
             os->ops->tell_peer(os, TELL_HEARD); /* … and done */
+        }
     }
 }
 
@@ -326,6 +339,32 @@ void qz_guard_thaw(struct qz_guard *guard)
     if (held(guard))
         tell(guard, TELL_THAW);
     await_over(guard);
+}
+
+/* Waits for the guardian to have given up its volumes too. */
+static void await_closed(struct qz_guard *guard)
+{
+    struct qz_os *os = guard->os;
+    struct qz_event event;
+    do {
+        os->ops->wait(os, guard->answer_us, &event);
+        if (event.kind == QZ_EVENT_SIGNAL)
+            guard->signal_number = event.value;
+        if (event.kind == QZ_EVENT_PEER_LOST)
+            guard->present = false;
+    } while (guard->present && event.kind != QZ_EVENT_TIMEOUT &&
+             !(event.kind == QZ_EVENT_MESSAGE && event.value == TELL_CLOSED));
+}
+
+void qz_guard_close(struct qz_guard *guard)
+{
+    struct qz_os *os = guard->os;
+    bool both = guard->present && !guard->taken_over && !qz_hold_owes(guard->hold);
+    if (both)
+        tell(guard, TELL_CLOSE);
+    os->ops->volumes_close(os);
+    if (both)
+        await_closed(guard);
 }
 
 void qz_guard_end(struct qz_guard *guard, bool owing)

@@ -62,6 +62,10 @@ bool qz_guard_look(struct qz_guard *guard); /* true: the freeze does not hold an
 /* Has everything thawed. Returns when it is, or cannot be. */
 void qz_guard_thaw(struct qz_guard *guard);
 
+/* The hold is over: gives up the volumes, the guardian's too, unless it is owing a thaw. A guardian that does not answer in time
+ * keeps them. */
+void qz_guard_close(struct qz_guard *guard);
+
 /* Lets the guardian go; one that waits for a stuck volume stays until that is thawed, and then clears the journal. One that
  * is stopped is ended, if nothing is owing. */
 void qz_guard_end(struct qz_guard *guard, bool owing);

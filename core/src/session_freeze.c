@@ -234,7 +234,7 @@ void qz_session_end_hold(struct qz_session *session)
     collect(session);
     settle_settings(session);
     session->os->hush = stays_frozen(session); /* a log on a volume that stays frozen would hang us */
-    session->os->ops->volumes_close(session->os);
+    qz_guard_close(guard); /* as above; a guardian's open volumes keep them from it just as well */
     session->last_hold = guard->hold;
     guard->hold = NULL;
     if (!guard->present)

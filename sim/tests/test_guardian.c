@@ -319,7 +319,7 @@ QZ_TEST(the_guardian_says_no_more_than_it_must) // each word wakes the agent, an
 {
     struct run *run = run_new(2);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
-    enum { GUARDIANS_READY = 2, ANSWERS = 2, PHASES = 3 }; /* to freeze and thaw; held, thawing, over */
+    enum { GUARDIANS_READY = 2, ANSWERS = 3, PHASES = 3 }; /* to freeze, thaw and close; held, thawing, over */
     CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER), GUARDIANS_READY + ANSWERS + PHASES);
     run_free(run);
     run = run_new(2); /* and it is asked nothing while it may take its time */
@@ -327,6 +327,20 @@ QZ_TEST(the_guardian_says_no_more_than_it_must) // each word wakes the agent, an
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER), GUARDIANS_READY + ANSWERS + PHASES);
     run_free(run);
+}
+
+QZ_TEST(both_have_given_up_the_volumes_when_a_post_script_begins) // which may unmount them; also those that were never frozen
+{
+    for (int failing = 0; failing < 2; failing++) {
+        struct run *run = run_new(2);
+        if (failing)
+            virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_JOURNAL_WRITE, 2, ENOSPC);
+        run_quiesce(run, RUN_JSON);
+        size_t post = freezes_place(run, VIRTUAL_OP_CHILD_START, false, 1);
+        CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_CLOSE), 1);
+        CU_ASSERT(post != FREEZES_NOWHERE && freezes_place(run, VIRTUAL_OP_VOLUMES_CLOSE, 0, 1) < post);
+        run_free(run);
+    }
 }
 
 QZ_TEST(a_guardian_that_falls_asleep_while_it_freezes_is_not_waited_for) // when the freeze timeout is over, the agent thaws
