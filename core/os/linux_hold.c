@@ -278,26 +278,9 @@ struct mapping {
     char path[PATH_MAX]; /* "" for none */
 };
 
-/* Calls `each` for all our mappings. */
-static void visit_mappings(void (*each)(const struct mapping *, const struct qz_linux_workers *),
-                           const struct qz_linux_workers *workers)
-{
-    FILE *maps = fopen("/proc/self/maps", "re");
-    char line[PATH_MAX + 128];
-    struct mapping mapping;
-    while (maps && fgets(line, sizeof line, maps)) {
-        mapping.path[0] = '\0';
-        if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %4095s", &mapping.begin, &mapping.end, mapping.mode, mapping.path) >= 3)
-            each(&mapping, workers);
-    }
-    if (maps)
-        fclose(maps);
-}
-
 /* Lets go of the code of libraries that are for reading configs and choosing volumes only: it would be locked. */
-static void let_go_of_library(const struct mapping *mapping, const struct qz_linux_workers *workers)
+static void let_go_of_library(const struct mapping *mapping)
 {
-    (void)workers;
     const char *name = strrchr(mapping->path, '/');
     if (name && strcmp(mapping->mode, "r-xp") == 0 && strncmp(name, "/lib", 4) == 0 && strncmp(name, "/libc.", 6) != 0)
         madvise((void *)mapping->begin, mapping->end - mapping->begin, MADV_DONTNEED);
@@ -313,17 +296,32 @@ static void prefault(const struct mapping *mapping, const struct qz_linux_worker
         mlock((void *)mapping->begin, mapping->end - mapping->begin);
 }
 
+static void settle_mappings(const struct qz_linux_workers *workers)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[PATH_MAX + 128];
+    struct mapping mapping;
+    while (maps && fgets(line, sizeof line, maps)) {
+        mapping.path[0] = '\0';
+        if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %4095s", &mapping.begin, &mapping.end, mapping.mode, mapping.path) < 3)
+            continue;
+        let_go_of_library(&mapping);
+        prefault(&mapping, workers);
+    }
+    if (maps)
+        fclose(maps);
+}
+
 /* Keeps in memory what is needed while filesystems are frozen: our own program, what of the libraries has been used,
  * and all that we write to. It stays locked until the process ends, which costs less than to unlock it page by page.
  * Not being allowed to is no reason not to go on. */
 static void lock_memory(const struct qz_linux_workers *workers)
 {
     extern const char __executable_start[], end[];
-    visit_mappings(let_go_of_library, workers);
-    malloc_trim(0); /* the same of the heap */
+    malloc_trim(0); /* what is let go of is not to be locked */
+    settle_mappings(workers);
     mlockall(MCL_CURRENT | MCL_ONFAULT);
     mlock(__executable_start, (size_t)(end - __executable_start));
-    visit_mappings(prefault, workers);
 }
 
 int qz_linux_volumes_arm(struct qz_os *os, int count)
