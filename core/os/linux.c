@@ -142,7 +142,11 @@ static int random_bytes(struct qz_os *os, void *out, size_t size)
 
 static void self(struct qz_os *os, struct qz_process *out)
 {
-    *out = qz_linux(os)->self;
+    struct qz_linux *lx = qz_linux(os);
+    struct qz_linux_stat stat;
+    if (lx->self.start_time == 0 && qz_linux_stat(lx->self.pid, &stat))
+        lx->self.start_time = stat.start_time;
+    *out = lx->self;
 }
 
 static bool process_alive(struct qz_os *os, const struct qz_process *process)

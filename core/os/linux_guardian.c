@@ -66,9 +66,7 @@ static bool become_guardian(struct qz_linux *lx, int socket, int agent_pidfd, st
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     lx->peer =
         (struct qz_linux_peer){.process = lx->self, .socket = socket, .pidfd = agent_pidfd, .pairing = pairing};
-    struct qz_linux_stat stat = {0};
-    qz_linux_stat(getpid(), &stat);
-    lx->self = (struct qz_process){.pid = getpid(), .start_time = stat.start_time};
+    lx->self = (struct qz_process){.pid = getpid()}; /* when it was started is looked for when it is asked for */
     lx->role = QZ_LINUX_GUARDIAN;
     qz_linux_workers_forget(lx);
     qz_linux_children_forget(lx);
