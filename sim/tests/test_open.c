@@ -201,3 +201,39 @@ QZ_TEST(who_ends_it_is_killed_anywhere) // the result is told to the next one, u
 {
     kill_everywhere(&(struct victim){VIRTUAL_AGENT, 1, true}, 5);
 }
+
+/* The nth piece of memory cannot be had. Returns whether it was asked for. */
+static bool starve_at(const struct victim *victim, unsigned nth)
+{
+    struct run *run = run_new(2);
+    struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"});
+    struct call next = CALL((char[]){"run"}, (char[]){"--hold"}, (char[]){"1"});
+    virtual_starve(run->world, victim->role, victim->ordinal, victim->by_end ? 0 : nth);
+    call_do(run, &begin, true);
+    bool asked = virtual_asked_for(run->world, victim->role, victim->ordinal) >= nth;
+    CU_ASSERT(begin.status >= 0);
+    virtual_starve(run->world, victim->role, victim->ordinal, victim->by_end ? nth : 0);
+    call_do(run, &end, false);
+    CU_ASSERT(end.status >= 0);
+    asked = asked || virtual_asked_for(run->world, victim->role, victim->ordinal) >= nth;
+    virtual_starve(run->world, victim->role, victim->ordinal, 0);
+    check_machine(run, "without memory", nth);
+    CHECK_STRING(virtual_journal(run->world), "");
+    call_do(run, &next, false);
+    CHECK_INT(next.status, QZ_EXIT_APPLICATION);
+    run_free(run);
+    return asked;
+}
+
+QZ_TEST(memory_runs_out_anywhere) // in the agent, in who waits for it, in each guardian, in who ends it
+{
+    static const struct victim victims[] = {{VIRTUAL_AGENT, 1, false}, {VIRTUAL_AGENT, 2, false},
+                                            {VIRTUAL_GUARDIAN, 1, false}, {VIRTUAL_GUARDIAN, 2, false},
+                                            {VIRTUAL_AGENT, 1, true}};
+    for (size_t i = 0; i < sizeof victims / sizeof victims[0]; i++) {
+        unsigned nth = 1;
+        while (starve_at(&victims[i], nth) && nth < 10000)
+            nth++;
+        CU_ASSERT(victims[i].role == VIRTUAL_GUARDIAN || nth > 5);
+    }
+}
