@@ -81,6 +81,57 @@ QZ_TEST(of_a_lost_agent_no_more_is_told_than_is_true) // of the thaw and the pos
     run_free(run);
 }
 
+QZ_TEST(what_was_done_for_a_dead_agent_is_told) // the post-scripts, and not what the agent itself had done and noted
+{
+    struct run *run = run_new(2);
+    struct call begin = CALL((char[]){"begin"}), end = END_JSON;
+    RUN_SCRIPT(run, RUN_POST, {.status = 1});
+    virtual_kill_at(run->world, VIRTUAL_AGENT, 5 * RUN_SECOND);
+    call_do(run, &begin, false);
+    call_do(run, &end, false);
+    CHECK_STRING(run_text(run, "command"), "begin");
+    CHECK_STRING(run_text(run, "scripts.0.path"), RUN_PRE);
+    CHECK_INT(run_count(run, "scripts.0.attempts"), 0);
+    CHECK_INT(run_count(run, "scripts.1.attempts"), 1);
+    CHECK_INT(run_count(run, "phases"), 1);
+    CHECK_STRING(run_text(run, "phases.0.name"), "post");
+    CU_ASSERT(run_number(run, "freeze.window_us") > 4 * RUN_SECOND);
+    CHECK_INT(run_count(run, "errors"), 2);
+    CHECK_STRING(run_text(run, "errors.0.code"), "FreezeLost");
+    CHECK_STRING(run_text(run, "errors.0.phase"), "freeze");
+    CHECK_STRING(run_text(run, "errors.1.code"), "Post-ScriptExecutionFailed");
+    run_free(run);
+}
+
+QZ_TEST(an_agent_that_froze_nothing_was_interrupted) // no freeze was lost; who waits for it is told
+{
+    struct run *run = run_new(2);
+    struct call begin = CALL((char[]){"begin"}, (char[]){"--format"}, (char[]){"json"});
+    RUN_SCRIPT(run, RUN_PRE, {.run_us = 20 * RUN_SECOND});
+    virtual_kill_at(run->world, VIRTUAL_AGENT, 5 * RUN_SECOND);
+    call_do(run, &begin, false);
+    CHECK_INT(begin.status, QZ_EXIT_NONE);
+    CHECK_INT(run_count(run, "errors"), 1);
+    CHECK_STRING(run_text(run, "errors.0.code"), "Interrupted");
+    CU_ASSERT_TRUE(run_is_null(run, "errors.0.phase"));
+    CHECK_STRING(run_text(run, "errors.0.message"),
+                 "the agent was killed before the backup had ended; nothing was frozen and the post-scripts were run");
+    run_free(run);
+}
+
+QZ_TEST(an_agent_that_is_killed_as_it_keeps_its_result_claims_nothing) // though it had one: nobody else may know
+{
+    struct run *run = run_new(2);
+    struct call begin = CALL((char[]){"begin"}), end = END_JSON;
+    virtual_aim(run->world, 1);
+    virtual_kill_on(run->world, VIRTUAL_AGENT, VIRTUAL_OP_WRITE_FILE, 1, VIRTUAL_BEFORE);
+    call_do(run, &begin, true);
+    call_do(run, &end, true);
+    CHECK_CONTAINS(virtual_trace_text(run->world), " agent *killed\n");
+    CHECK_INT(end.status, QZ_EXIT_NONE);
+    run_free(run);
+}
+
 QZ_TEST(what_a_killed_run_left_undone_is_told_by_end) // though begin saw to it; also where its own agent is lost then
 {
     for (int lost = 0; lost <= 1; lost++) {

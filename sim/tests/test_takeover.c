@@ -132,6 +132,46 @@ QZ_TEST(only_what_was_started_is_finished) // of several plugins
     run_free(run);
 }
 
+QZ_TEST(each_ends_what_is_its_own) // of several plugins, one's post-script runs still: it alone is ended, and run again
+{
+    struct run *run = orphaned_run();
+    run_plugins(run, 2, 60, NULL);
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = RUN_MS});
+    RUN_SCRIPT(run, "/etc/azure/post1.sh", {.run_us = 3 * RUN_SECOND}, {.run_us = RUN_MS});
+    run_quiesce(run, RUN_JSON);
+    CHECK_INT(virtual_starts_of(run->world, "/etc/azure/post0.sh"), 1);
+    CHECK_INT(virtual_starts_of(run->world, "/etc/azure/post1.sh"), 2);
+    CU_ASSERT(run_start(run, "/etc/azure/post1.sh", 0)->end_us < 2 * RUN_SECOND);
+    CU_ASSERT(run_started_us(run, "/etc/azure/post1.sh", 1) >= run_start(run, "/etc/azure/post1.sh", 0)->end_us);
+    run_free(run);
+}
+
+QZ_TEST(all_plugins_that_there_can_be_are_finished) // each has its post-script
+{
+    struct run *run = orphaned_run();
+    run_plugins(run, QZ_PLUGINS_MAX, 60, NULL);
+    run_quiesce(run, RUN_JSON);
+    CHECK_INT(virtual_start_count(run->world), 2 * QZ_PLUGINS_MAX + 1);
+    CHECK_INT(virtual_starts_of(run->world, RUN_SNAP), 1);
+    freezes_check_left_nothing(run, false);
+    run_free(run);
+}
+
+QZ_TEST(what_went_wrong_with_the_post_scripts_is_logged) // each of them: there is nobody to whom a result is shown
+{
+    struct run *run = orphaned_run();
+    run_plugins(run, 3, 60, NULL);
+    RUN_SCRIPT(run, "/etc/azure/post0.sh", {.status = 3});
+    RUN_SCRIPT(run, "/etc/azure/post2.sh", {.status = 4});
+    run_quiesce(run, RUN_JSON);
+    static const char *const expected[] = {"/etc/azure/post0.sh", "/etc/azure/post2.sh"};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
+        CHECK_CONTAINS(run->log, expected[i]);
+    CHECK_CONTAINS(run->log, "(Post-ScriptExecutionFailed, 301)");
+    CU_ASSERT_PTR_NULL(strstr(run->log, "/etc/azure/post1.sh"));
+    run_free(run);
+}
+
 QZ_TEST(what_an_orphaned_guardian_cannot_thaw_stays_in_the_journal) // that volume alone, and no post-script any more
 {
     struct run *run = orphaned_run();
