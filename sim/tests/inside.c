@@ -30,6 +30,7 @@ void inside_open_all(struct qz_os *os)
     for (size_t i = 0; i < table.count; i++)
         CHECK_INT(os->ops->volume_open(os, (int)i, &table.mounts[i]), 0);
     CHECK_INT(os->ops->volumes_arm(os, (int)table.count), 0);
+    os->hush = true; /* before anything is frozen, as in core */
     qz_mount_table_free(&table);
 }
 

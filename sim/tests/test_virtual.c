@@ -402,11 +402,24 @@ static void break_rules(struct qz_os *os, void *argument)
     os->ops->volume_start(os, 5, QZ_VOLUME_SYNC, NULL);
 }
 
+static void freeze_aloud(struct qz_os *os, void *argument)
+{
+    (void)argument;
+    inside_open_all(os);
+    os->hush = false;
+    inside_operate(os, 0, QZ_VOLUME_FREEZE);
+    inside_operate(os, 0, QZ_VOLUME_THAW);
+}
+
 QZ_TEST(broken_rules_are_told) // the first one, in words
 {
     struct virtual_world *world = inside_world_with_data();
     CHECK_INT(virtual_run(world, break_rules, NULL), VIRTUAL_OVER);
     CHECK_STRING(virtual_violation(world), "volume_start: the volume is not open");
+    virtual_free(world);
+    world = inside_world_with_data();
+    CHECK_INT(virtual_run(world, freeze_aloud, NULL), VIRTUAL_OVER);
+    CHECK_STRING(virtual_violation(world), "volume_start: a freeze while qz_say is not hushed");
     virtual_free(world);
 }
 

@@ -369,6 +369,8 @@ void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op, struct qz
     struct virtual_entry *entry = entry_add(world, process, VIRTUAL_OP_VOLUME_START);
     entry->slot = slot;
     entry->value = op;
+    if (op == QZ_VOLUME_FREEZE && !os->hush)
+        violate(process, "volume_start: a freeze while qz_say is not hushed");
     if (!place || !place->superblock) {
         violate(process, "volume_start: the volume is not open");
     } else if ((size_t)slot >= process->armed) {
