@@ -172,6 +172,23 @@ QZ_TEST(a_lost_guardian_is_replaced) // so that the agent's death, later, still 
     run_free(run);
 }
 
+QZ_TEST(a_guardian_that_is_lost_before_it_is_ready_is_not_waited_for) // one that sleeps is, for ten seconds
+{
+    for (int sleeps = 0; sleeps <= 1; sleeps++) {
+        struct run *run = run_new(2);
+        virtual_aim(run->world, 2);
+        if (sleeps)
+            virtual_delay(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_ARM, 1, 60 * RUN_SECOND);
+        else
+            virtual_kill_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_ARM, 1, VIRTUAL_BEFORE);
+        CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+        CHECK_INT(run_find_error(run, "FsFreezeFailed"), 0);
+        CHECK_INT(run_started_us(run, RUN_SNAP, 0) / RUN_SECOND, sleeps ? 10 : 0);
+        freezes_check_left_nothing(run, true);
+        run_free(run);
+    }
+}
+
 QZ_TEST(a_guardian_lost_before_the_freeze_costs_nothing) // the one with the volumes is another one
 {
     struct run *run = freezes_slow_run();
@@ -185,19 +202,30 @@ static void do_nothing(struct qz_os *os, void *argument, struct qz_hold *hold)
     (void)os, (void)argument, (void)hold;
 }
 
-/* Freezes all that is mounted and lets the guardian go, as no run does. */
-static void freeze_and_let_go(struct qz_os *os, void *argument)
+/* A guard of the volume that was mounted last, opened. */
+static struct qz_guard new_guard(struct qz_os *os)
 {
-    struct qz_guard guard = {.os = os, .inherit = do_nothing};
     struct qz_mount_table table;
-    struct qz_volume volume = {.order = 0};
     CHECK_INT(os->ops->list_mounts(os, &table), 0);
     CHECK_INT(os->ops->volume_open(os, 0, &table.mounts[table.count - 1]), 0);
     qz_mount_table_free(&table);
-    guard.hold = os->ops->share(os, qz_hold_size(1));
-    qz_hold_init(guard.hold, "run", &volume, 1, 60 * RUN_SECOND, 60 * RUN_SECOND);
-    CHECK_INT(qz_guard_start(&guard), 0);
-    *(bool *)argument = qz_guard_freeze(&guard);
+    return (struct qz_guard){.os = os, .inherit = do_nothing};
+}
+
+static bool freeze_with(struct qz_guard *guard)
+{
+    struct qz_volume volume = {.order = 0};
+    guard->hold = guard->os->ops->share(guard->os, qz_hold_size(1));
+    qz_hold_init(guard->hold, "run", &volume, 1, 60 * RUN_SECOND, 60 * RUN_SECOND);
+    CHECK_INT(qz_guard_start(guard), 0);
+    return qz_guard_freeze(guard);
+}
+
+/* Freezes and lets the guardian go, as no run does. */
+static void freeze_and_let_go(struct qz_os *os, void *argument)
+{
+    struct qz_guard guard = new_guard(os);
+    *(bool *)argument = freeze_with(&guard);
     qz_guard_end(&guard, false);
 }
 
@@ -208,6 +236,38 @@ QZ_TEST(a_guardian_that_is_let_go_keeps_nothing_frozen) // whoever lets it go, a
     CHECK_INT(virtual_run(run->world, freeze_and_let_go, &held), VIRTUAL_OVER);
     CU_ASSERT_TRUE(held);
     CHECK_INT(freezes_thawed_us(run, 1) - freezes_frozen_us(run, 1), 100);
+    run_free(run);
+}
+
+/* Holds twice, each time until that is lost. */
+static void hold_twice(struct qz_os *os, void *argument)
+{
+    struct qz_guard guard = new_guard(os);
+    for (int i = 0; i < 2; i++) {
+        bool lost = !freeze_with(&guard);
+        CU_ASSERT_FALSE(lost);
+        while (!lost) {
+            struct qz_event event;
+            os->ops->wait(os, qz_guard_deadline(&guard), &event);
+            lost = qz_guard_note(&guard, &event);
+            lost = qz_guard_look(&guard) || lost;
+        }
+        qz_guard_thaw(&guard);
+        *(int *)argument += guard.hold->phase == QZ_HOLD_OVER && guard.hold->cause == QZ_CAUSE_PEER;
+    }
+    qz_guard_end(&guard, false);
+}
+
+QZ_TEST(a_guard_is_as_new_when_it_is_started_again) // what was taken over once is taken over once more
+{
+    struct run *run = run_new(1);
+    int lost = 0;
+    virtual_kill_at(run->world, VIRTUAL_GUARDIAN, RUN_SECOND);
+    virtual_kill_at(run->world, VIRTUAL_GUARDIAN, 2 * RUN_SECOND);
+    CHECK_INT(virtual_run(run->world, hold_twice, &lost), VIRTUAL_OVER);
+    CHECK_INT(lost, 2);
+    CHECK_INT(freezes_us(run, VIRTUAL_DID_THAWED, (int64_t)RUN_DEV(1), 0), RUN_SECOND + 100);
+    CHECK_INT(freezes_us(run, VIRTUAL_DID_THAWED, (int64_t)RUN_DEV(1), 1), 2 * RUN_SECOND + 100);
     run_free(run);
 }
 
@@ -438,6 +498,7 @@ QZ_TEST(a_signal_before_the_guardian_is_ready_is_not_forgotten) // nothing is fr
     virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, RUN_SECOND / 2);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
     CHECK_STRING(freezes_claim(run), "none/Interrupted");
+    CHECK_INT(run_count(run, "errors"), 1); /* the guardian did become ready */
     CHECK_INT(freezes_frozen_us(run, 1), -1);
     freezes_check_left_nothing(run, true);
     run_free(run);
@@ -468,6 +529,41 @@ QZ_TEST(who_took_over_is_taken_over_in_turn) // the guardian had only been aslee
     run_quiesce(run, RUN_JSON);
     CHECK_INT(run->status, -1);
     CHECK_INT(freezes_thawed_us(run, 1), FREEZES_IN_HOLD + 11 * RUN_SECOND);
+    freezes_check_left_nothing(run, true);
+    run_free(run);
+}
+
+/* A guardian sleeps in the hold until it takes it back from the agent, whose FITHAW takes its time. What the test sets
+ * then befalls that guardian. */
+static struct run *taken_back_run(int64_t thaw_us)
+{
+    struct run *run = run_new(1);
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = 100 * RUN_MS});
+    FREEZES_BEHAVE(run, 1, .thaw_us = thaw_us);
+    virtual_aim(run->world, 2);
+    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, 50 * RUN_MS, RUN_SECOND + RUN_SECOND / 2);
+    return run;
+}
+
+QZ_TEST(a_guardian_that_took_the_hold_back_is_asked_first) // before it is taken over from again: it was not heard since
+{
+    struct run *run = taken_back_run(2 * RUN_SECOND);
+    virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUME_START, 3, VIRTUAL_AFTER, QZ_NEVER); /* its FITHAW */
+    run_quiesce(run, "run --format json --hold-limit 1 -- " RUN_SNAP);
+    int64_t learns_us = freezes_thawed_us(run, 1); /* by its own FITHAW, which has returned */
+    CU_ASSERT(run_started_us(run, RUN_POST, 0) >= learns_us + 2 * PATIENCE_US);
+    CU_ASSERT(run_started_us(run, RUN_POST, 0) <= learns_us + 3 * PATIENCE_US);
+    CHECK_INT(virtual_frozen_count(run->world), 0);
+    run_free(run);
+}
+
+QZ_TEST(a_guardian_that_is_lost_as_it_took_the_hold_back_is_not_asked) // the agent goes on with the thaw that it had begun
+{
+    struct run *run = taken_back_run(RUN_SECOND + RUN_SECOND / 2);
+    virtual_kill_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUME_START, 3, VIRTUAL_BEFORE);
+    run_quiesce(run, "run --format json --hold-limit 1 -- " RUN_SNAP);
+    CHECK_INT(run_started_us(run, RUN_POST, 0), freezes_thawed_us(run, 1));
+    CHECK_INT(freezes_thaws_begun(run, 0), 1);
     freezes_check_left_nothing(run, true);
     run_free(run);
 }
