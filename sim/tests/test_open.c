@@ -119,6 +119,21 @@ QZ_TEST(an_agent_that_froze_nothing_was_interrupted) // no freeze was lost; who 
     run_free(run);
 }
 
+QZ_TEST(a_guardian_that_could_freeze_nothing_says_so) // no freeze was lost; it had no workers, and the agent is killed
+{
+    struct run *run = run_new(2);
+    struct call begin = CALL((char[]){"begin"}), end = END_JSON;
+    virtual_fail(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_ARM, 1, EAGAIN);
+    virtual_kill_at(run->world, VIRTUAL_AGENT, 5 * RUN_SECOND);
+    call_do(run, &begin, false);
+    CHECK_INT(begin.status, QZ_EXIT_CRASH);
+    call_do(run, &end, false);
+    CHECK_INT(run_find_error(run, "FreezeLost"), -1);
+    CHECK_INT(run_find_error(run, "Interrupted"), 0);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    run_free(run);
+}
+
 QZ_TEST(an_agent_that_is_killed_as_it_keeps_its_result_claims_nothing) // though it had one: nobody else may know
 {
     struct run *run = run_new(2);
