@@ -387,6 +387,11 @@ QZ_TEST(the_guardian_says_no_more_than_it_must) // each word wakes the agent, an
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER), GUARDIANS_READY + ANSWERS + PHASES);
     run_free(run);
+    run = run_new(2); /* nor once it has thawed by itself, while the command goes on */
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = 9 * RUN_SECOND});
+    CHECK_INT(run_quiesce(run, "run --format json --hold-limit 5 -- " RUN_SNAP), QZ_EXIT_CRASH);
+    CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER), GUARDIANS_READY + ANSWERS - 1 + PHASES);
+    run_free(run);
 }
 
 QZ_TEST(both_have_given_up_the_volumes_when_a_post_script_begins) // which may unmount them; also those that were never frozen
@@ -557,7 +562,7 @@ QZ_TEST(a_guardian_that_took_the_hold_back_is_asked_first) // before it is taken
     run_free(run);
 }
 
-QZ_TEST(a_guardian_that_is_lost_as_it_took_the_hold_back_is_not_asked) // the agent goes on with the thaw that it had begun
+QZ_TEST(a_guardian_lost_as_it_took_the_hold_back_is_not_asked) // the agent goes on with the thaw that it had begun
 {
     struct run *run = taken_back_run(RUN_SECOND + RUN_SECOND / 2);
     virtual_kill_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUME_START, 3, VIRTUAL_BEFORE);
