@@ -159,6 +159,34 @@ QZ_TEST(a_result_is_told_once) // in the form that is asked for, and in a report
     run_free(run);
 }
 
+QZ_TEST(how_long_it_was_open_is_kept) // as the time that the snapshot took; once
+{
+    struct call begin = CALL((char[]){"begin"}), end = END_JSON;
+    struct run *run = opened_run(&begin, RUN_MS);
+    virtual_pause(run->world, 3 * RUN_SECOND);
+    call_do(run, &end, false);
+    CHECK_INT(run_number(run, "snapshot.duration_us"), 3 * RUN_SECOND);
+    CHECK_INT(run_calls(run, VIRTUAL_AGENT, VIRTUAL_OP_WRITE_FILE), 1);
+    run_free(run);
+}
+
+QZ_TEST(a_result_that_cannot_be_kept_is_tried_again) // once, as the agent's last act
+{
+    for (int errors = 1; errors <= 2; errors++) {
+        struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"});
+        struct run *run = run_new(2);
+        virtual_aim(run->world, 1);
+        virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_WRITE_FILE, 1, ENOSPC);
+        if (errors > 1)
+            virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_WRITE_FILE, 2, ENOSPC);
+        call_do(run, &begin, true);
+        call_do(run, &end, false);
+        CHECK_INT(end.status, errors > 1 ? QZ_EXIT_NONE : QZ_EXIT_APPLICATION);
+        CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+        run_free(run);
+    }
+}
+
 QZ_TEST(a_report_that_cannot_be_written_is_no_success) // and no worse failure where there is no success
 {
     for (int failed = 0; failed <= 1; failed++) {
@@ -289,6 +317,22 @@ QZ_TEST(whoever_ends_begin_ends_the_backup) // by the same signal; and is told w
     CHECK_STRING(run_text(run, "errors.0.message"),
                  "ended by signal 2 (SIGINT); nothing was frozen and the post-scripts were run");
     CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
+    run_free(run);
+}
+
+QZ_TEST(what_nobody_can_be_told_of_is_not_left_open) // who was started is gone: nobody takes a snapshot now
+{
+    struct run *run = run_new(2);
+    struct call begin = CALL((char[]){"begin"}), end = END_JSON;
+    virtual_aim(run->world, 2);
+    virtual_kill_on(run->world, VIRTUAL_AGENT, VIRTUAL_OP_ANY, 1, VIRTUAL_BEFORE);
+    call_do(run, &begin, false);
+    CHECK_INT(virtual_frozen_count(run->world), 0);
+    CU_ASSERT(ended_us(run, VIRTUAL_BACKGROUND) < RUN_SECOND);
+    call_do(run, &end, false);
+    CHECK_INT(end.status, QZ_EXIT_NONE);
+    CHECK_STRING(run_text(run, "errors.0.message"),
+                 "ended by signal 1 (SIGHUP); everything was thawed and the post-scripts were run");
     run_free(run);
 }
 
