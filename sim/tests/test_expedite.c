@@ -85,6 +85,53 @@ QZ_TEST(it_is_set_only_where_it_pays_and_is_wanted) // auto spares processors; a
     }
 }
 
+struct planned {
+    enum qz_expedite mode;
+    bool planned;
+    char why[QZ_DETAIL_SIZE];
+};
+
+static void plan(struct qz_os *os, void *argument)
+{
+    struct planned *planned = argument;
+    planned->planned = qz_expedite_plan(os, planned->mode, planned->why);
+}
+
+QZ_TEST(why_it_is_not_expedited_is_told) // nothing is, where that was asked for, or where it is
+{
+    static const struct {
+        enum qz_expedite mode;
+        bool spared, missing;
+        const char *why;
+    } rows[] = {
+        {QZ_EXPEDITE_AUTO, false, false, ""},
+        {QZ_EXPEDITE_AUTO, true, false, "a real-time kernel"},
+        {QZ_EXPEDITE_AUTO, false, true, "/sys/kernel/rcu_expedited: No such file or directory"},
+        {QZ_EXPEDITE_ALWAYS, true, false, ""},
+        {QZ_EXPEDITE_NEVER, true, true, ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct run *run = run_new(1);
+        struct planned planned = {.mode = rows[i].mode, .why = "as before"};
+        if (rows[i].spared)
+            virtual_spare_processors(run->world, "a real-time kernel");
+        if (rows[i].missing)
+            virtual_remove_rcu(run->world);
+        CHECK_INT(virtual_run(run->world, plan, &planned), VIRTUAL_OVER);
+        CHECK_STRING(planned.why, rows[i].why);
+        CHECK_INT(planned.planned, planned.why[0] == '\0' && rows[i].mode != QZ_EXPEDITE_NEVER);
+        run_free(run);
+    }
+}
+
+QZ_TEST(a_freeze_that_is_not_expedited_does_not_look) // whose number it may be
+{
+    struct run *run = run_new(1);
+    CHECK_INT(run_quiesce(run, RUN_WITH("never")), QZ_EXIT_APPLICATION);
+    CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_RCU_GET), 0);
+    run_free(run);
+}
+
 QZ_TEST(nothing_is_touched_where_nothing_is_frozen) // a flush that fails, or no volume at all
 {
     for (int volumes = 0; volumes <= 1; volumes++) {
@@ -168,10 +215,14 @@ QZ_TEST(whoever_is_killed_the_other_one_puts_it_back) // at once
 QZ_TEST(a_guardian_that_wakes_up_too_late_puts_it_back) // it was stopped just before it set it, and the agent went on
 {
     struct run *run = run_new(1);
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = 9 * RUN_SECOND});
     virtual_aim(run->world, HOLDER);
     virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_RCU_SET, 1, VIRTUAL_BEFORE, 8 * RUN_SECOND);
     CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
+    CU_ASSERT(set_us(run, QZ_MARK_EXPEDITED, 0) > 8 * RUN_SECOND);
     CHECK_INT(set_us(run, 0, 0), set_us(run, QZ_MARK_EXPEDITED, 0));
+    size_t count, place = freezes_place(run, VIRTUAL_OP_RCU_SET, 0, 0);
+    CHECK_INT(virtual_trace(run->world, &count)[place].role, VIRTUAL_GUARDIAN);
     freezes_check_left_nothing(run, true);
     run_free(run);
 }
