@@ -159,8 +159,9 @@ QZ_TEST(what_is_removed_is_gone) // and there is nothing to remove any more
 
 static bool is_empty(const struct qz_kept *kept)
 {
-    static const struct qz_kept none;
-    return memcmp(kept, &none, sizeof none) == 0;
+    return !kept->run_id && kept->writer.pid == 0 && kept->writer.start_time == 0 && !kept->result.json &&
+           !kept->result.human && kept->result.status == 0 && !kept->if_taken.json && !kept->if_taken.human &&
+           kept->if_taken.status == 0;
 }
 
 /* Expects SOUND, with one part replaced by another, to be read, or refused. */
