@@ -112,6 +112,20 @@ QZ_TEST(phases_count_from_the_start) // not from the machine's; each begins when
     run_free(run);
 }
 
+QZ_TEST(a_phase_in_which_nothing_is_run_is_none) // without scripts there is no pre, and no post
+{
+    static const char *const names[] = {"check", "freeze", "snapshot", "thaw"};
+    struct run *run = run_new(2);
+    CHECK_INT(run_quiesce(run, "freeze --hold 1 --format json"), QZ_EXIT_FILESYSTEM);
+    CHECK_INT(run_count(run, "phases"), 4);
+    for (int i = 0; i < 4; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "phases.%d.name", i);
+        CHECK_STRING(run_text(run, path), names[i]);
+    }
+    run_free(run);
+}
+
 QZ_TEST(attempts_have_no_clock_of_their_own) // start_us is the phases' alone
 {
     struct run *run = run_new(2);

@@ -337,6 +337,22 @@ QZ_TEST(a_verdict_stays) // a script that was given up on and then ends after al
     run_free(run);
 }
 
+QZ_TEST(nothing_is_frozen_beside_the_unkillable_of_any_plugin) // nor beside the last one's
+{
+    for (int n = 0; n < 3; n++) {
+        struct run *run = run_new(2);
+        char pre[32];
+        snprintf(pre, sizeof pre, "/etc/azure/pre%d.sh", n);
+        run_plugins(run, 3, TWO_MINUTES, NULL);
+        RUN_SCRIPT(run, pre, {.status = 1, .leftovers = 1, .leftover_us = QZ_NEVER,
+                              .leftovers_unkillable_us = 600 * SECOND});
+        CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+        CU_ASSERT(run_find_error(run, "FsFreezeFailed") >= 0);
+        CHECK_STRING(run_text(run, "freeze.volumes.0.outcome"), "untouched");
+        run_free(run);
+    }
+}
+
 /* ---- Signals ---------------------------------------------------------------------------------------------------- */
 
 QZ_TEST(a_signal_ends_the_trees_of_all_plugins) // who had succeeded is left alone; every post-script runs

@@ -1,6 +1,7 @@
 /* When the agent is dead: what a guardian still does for it; and when both are: what the journal tells the next one. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "freezes.h"
@@ -216,6 +217,23 @@ QZ_TEST(the_journal_tells_what_both_left_frozen) // and quiesce thaw thaws it, a
     CU_ASSERT_TRUE(virtual_is_frozen(run->world, RUN_DEV(3)));
     CHECK_STRING(virtual_journal(run->world), "");
     run_free(run);
+}
+
+QZ_TEST(the_journal_names_no_post_script_that_is_not_owed) // its pre-script could not be started, whichever it is
+{
+    for (int n = 0; n < 3; n++) {
+        struct run *run = orphaned_run();
+        char pre[32], post[32];
+        snprintf(pre, sizeof pre, "/etc/azure/pre%d.sh", n);
+        snprintf(post, sizeof post, "/etc/azure/post%d.sh", n);
+        run_plugins(run, 3, 60, NULL);
+        RUN_SCRIPT(run, pre, {.start_error = EAGAIN});
+        virtual_kill_at(run->world, VIRTUAL_GUARDIAN, RUN_SECOND + RUN_SECOND / 2);
+        run_quiesce(run, "run --scripts-only -- " RUN_SNAP);
+        CU_ASSERT_PTR_NULL(strstr(virtual_journal(run->world), post));
+        CHECK_CONTAINS(virtual_journal(run->world), n == 0 ? "/etc/azure/post1.sh" : "/etc/azure/post0.sh");
+        run_free(run);
+    }
 }
 
 QZ_TEST(the_next_run_thaws_first) // and is as good as any, with a warning of what it found
