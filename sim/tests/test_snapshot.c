@@ -268,6 +268,36 @@ QZ_TEST(a_command_that_ignores_signals_is_killed) // and one that cannot be kill
     run_free(run);
 }
 
+QZ_TEST(a_command_that_is_slow_to_die_is_waited_for) // for as long as a script is; then it was not left alive
+{
+    struct run *run = run_new(2);
+    int64_t killed_us = 3 * SECOND + QZ_RUNNER_GRACE_US;
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = QZ_NEVER, .unkillable_us = killed_us + QZ_RUNNER_KILL_WAIT_US / 2});
+    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, 3 * SECOND);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
+    CU_ASSERT_FALSE(run_bool(run, "snapshot.left_alive"));
+    CHECK_INT(virtual_alive(run->world), 0);
+    CU_ASSERT(run_started_us(run, RUN_POST, 0) >= killed_us + QZ_RUNNER_KILL_WAIT_US / 2);
+    run_free(run);
+}
+
+QZ_TEST(quiesce_thaw_does_not_wait_for_the_command) // which goes on without the freeze: the journal says so
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_SNAP, {.run_us = 20 * SECOND});
+    run_beside(run, 3 * SECOND, "thaw");
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+    CHECK_INT(run->beside->status, 0);
+    int64_t ended_us = -1;
+    size_t count;
+    const struct virtual_entry *trace = virtual_trace(run->world, &count);
+    for (size_t i = 0; i < count; i++)
+        if (trace[i].what == VIRTUAL_DID_ENDS && trace[i].role == VIRTUAL_AGENT && trace[i].ordinal == 2)
+            ended_us = trace[i].at_us;
+    CU_ASSERT(ended_us >= 3 * SECOND && ended_us < 4 * SECOND);
+    run_free(run);
+}
+
 /* ---- The hold --------------------------------------------------------------------------------------------------- */
 
 QZ_TEST(a_hold_lasts_as_long_as_asked) // from the last volume's freeze on; no command is run
