@@ -257,6 +257,21 @@ QZ_TEST(an_unreadable_journal_is_told) // with the file and the cause
     virtual_free(world);
 }
 
+QZ_TEST(half_a_journal_is_not_read) // when memory is short: it is refused as a whole
+{
+    struct visit seen = {0};
+    for (unsigned nth = 1; seen.found != 1; nth++) {
+        struct virtual_world *world = virtual_new();
+        virtual_set_boot_id(world, "B");
+        virtual_set_journal(world, SOUND);
+        virtual_starve(world, VIRTUAL_AGENT, 1, nth);
+        visit(world, &seen);
+        CU_ASSERT(seen.found < 0 || virtual_asked_for(world, VIRTUAL_AGENT, 1) < nth);
+        virtual_free(world);
+    }
+    qz_journal_free(&seen.journal);
+}
+
 QZ_TEST(an_oversized_journal_is_refused) // 1 MiB is the most
 {
     struct virtual_world *world = virtual_new();
@@ -418,6 +433,32 @@ QZ_TEST(a_thaw_that_hangs_is_not_waited_for) // longer than ten seconds; the oth
     CU_ASSERT_TRUE(strlen(virtual_journal(world)) > 0);
     qz_error_list_free(&rescue.errors);
     virtual_free(world);
+}
+
+static void thaw_all(struct qz_os *os, void *argument)
+{
+    struct rescue *rescue = argument;
+    struct qz_journal_volume volumes[2] = {{text_mount, text_vdb, text_ext4, rescue->devs[0]},
+                                           {(char[]){"/data2"}, text_vdb, text_ext4, rescue->devs[1]}};
+    struct qz_journal journal = {.command = text_run, .run_id = text_id, .volumes = volumes, .volume_count = 2};
+    rescue->thawed = qz_journal_thaw(os, &journal, NULL, &rescue->errors);
+}
+
+QZ_TEST(each_volume_is_thawed_or_told) // also where memory is short: none twice, and none that is not there
+{
+    size_t untold = 2;
+    for (unsigned nth = 1; untold > 0; nth++) {
+        struct virtual_world *world = world_with_two();
+        struct rescue rescue = {.count = 2, .devs = {DATA, UPPER}};
+        CHECK_INT(virtual_run(world, freeze_all, &rescue), VIRTUAL_OVER);
+        virtual_starve(world, VIRTUAL_AGENT, 1, nth);
+        CHECK_INT(virtual_run(world, thaw_all, &rescue), VIRTUAL_OVER);
+        untold = rescue.errors.count + rescue.errors.lost;
+        CHECK_INT(rescue.thawed + untold, 2);
+        CHECK_INT(virtual_frozen_count(world), untold);
+        qz_error_list_free(&rescue.errors);
+        virtual_free(world);
+    }
 }
 
 QZ_TEST(volumes_on_each_other_are_thawed) // all at once: the upper one's thaw waits for the lower one's
