@@ -301,5 +301,6 @@ QZ_TEST(putting_it_back_is_tried_again) // a quarter of a second later, and at t
     virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_RCU_SET, 1, EIO);
     CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
     CHECK_CONTAINS(run_text(run, "warnings.0.message"), "could not be put back (Input/output error); write 0 to it");
+    CU_ASSERT_TRUE(run_is_null(run, "warnings.0.line")); /* it is about no file that was read */
     run_free(run);
 }

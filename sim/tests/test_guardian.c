@@ -593,6 +593,7 @@ QZ_TEST(a_guardian_that_is_told_to_thaw_before_it_froze_freezes_nothing) // also
     virtual_signal_at(run->world, VIRTUAL_GUARDIAN, SIGTERM, RUN_SECOND);
     CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
     CHECK_STRING(freezes_claim(run), "crash/FreezeLost");
+    CHECK_CONTAINS(run_text(run, "errors.0.message"), "told to thaw (quiesce thaw, or SIGTERM)");
     CHECK_INT(freezes_frozen_us(run, 1), -1);
     run_free(run);
 }

@@ -1,6 +1,7 @@
 /* The whole way of a run: what comes after what, what the run gives up when, and what it says then. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "freezes.h"
@@ -53,6 +54,64 @@ QZ_TEST(the_journal_comes_before_the_freeze) // with every volume that is about 
     CHECK_CONTAINS(virtual_journal(run->world), "/data1");
     CHECK_CONTAINS(virtual_journal(run->world), "/data2");
     run_free(run);
+}
+
+QZ_TEST(what_is_thawed_is_not_in_the_journal) // any more, while the post-script runs
+{
+    struct run *run = run_new(2);
+    RUN_SCRIPT(run, RUN_POST, {.run_us = 10 * RUN_SECOND});
+    run_beside(run, 5 * RUN_SECOND, "status");
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+    CHECK_CONTAINS(run->beside->output, "nothing is frozen\n");
+    run_free(run);
+}
+
+QZ_TEST(without_shared_memory_nothing_is_frozen) // the scripts': nothing is begun; the hold's: the freeze has failed
+{
+    for (unsigned nth = 1; nth <= 2; nth++) {
+        struct run *run = run_new(2);
+        virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_SHARE, nth, ENOMEM);
+        CHECK_INT(run_quiesce(run, RUN_JSON), nth == 1 ? QZ_EXIT_SOFTWARE : QZ_EXIT_CRASH);
+        CHECK_STRING(run_text(run, "code"), nth == 1 ? "InternalError" : "FsFreezeFailed");
+        CHECK_CONTAINS(run_text(run, "errors.0.message"), "Cannot allocate memory");
+        CHECK_INT(virtual_starts_of(run->world, RUN_PRE), nth - 1);
+        CHECK_INT(virtual_starts_of(run->world, RUN_POST), nth - 1);
+        freezes_check_left_nothing(run, false);
+        run_free(run);
+    }
+}
+
+QZ_TEST(without_a_mount_table_the_freeze_has_failed) // and only where one was wanted: else it is a warning
+{
+    struct run *run = run_new(2);
+    virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_LIST_MOUNTS, 1, EIO);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+    CHECK_STRING(run_text(run, "errors.0.code"), "FsFreezeFailed");
+    CHECK_STRING(run_text(run, "errors.0.phase"), "freeze");
+    CHECK_STRING(run_text(run, "errors.0.message"), "the mount table cannot be read: Input/output error");
+    virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_LIST_MOUNTS, 1, EIO);
+    CHECK_INT(run_quiesce(run, "run --scripts-only --format json -- " RUN_SNAP), QZ_EXIT_APPLICATION);
+    CHECK_INT(run_count(run, "errors"), 0);
+    CHECK_STRING(run_text(run, "warnings.0.message"), "the mount table cannot be read: Input/output error");
+    run_free(run);
+}
+
+QZ_TEST(volumes_that_nobody_wants_frozen_are_passed_over) // each says why
+{
+    for (int option = 0; option <= 1; option++) {
+        struct run *run = run_new(2);
+        if (!option)
+            run_config(run, "\"fsFreezeEnabled\": false");
+        run_quiesce(run, option ? "run --scripts-only --format json -- " RUN_SNAP : RUN_JSON);
+        for (int i = 0; i < 2; i++) {
+            char path[64];
+            snprintf(path, sizeof path, "freeze.volumes.%d.decision", i);
+            CHECK_STRING(run_text(run, path), "skip");
+            snprintf(path, sizeof path, "freeze.volumes.%d.reason", i);
+            CHECK_STRING(run_text(run, path), option ? "--scripts-only" : "fsFreezeEnabled is false");
+        }
+        run_free(run);
+    }
 }
 
 QZ_TEST(without_a_journal_nothing_is_frozen) // the first one: nothing is begun; the second one: the freeze has failed
