@@ -206,6 +206,18 @@ QZ_TEST(a_mount_that_cannot_be_opened_is_replaced_by_another) // of the same sup
     end(&outcome);
 }
 
+QZ_TEST(any_other_mount_may_replace_it) // also the first one of the table
+{
+    struct opener opener = {.closed = {2}, .errors = {EACCES}};
+    struct qz_mount mounts[] = {ext4(1, 1, "/bind"), ext4(2, 1, "/data")};
+    mounts[0].root = "/sub";
+    struct outcome outcome = choose_default(&opener, mounts, COUNT(mounts));
+    CHECK_INT(outcome.freeze_count, 1);
+    CHECK_INT(opener.opened_id[0], 1);
+    CHECK_STRING(volume(&outcome, "/data")->reason, "opened through /bind");
+    end(&outcome);
+}
+
 QZ_TEST(a_superblock_that_cannot_be_opened_at_all_is_an_error) // never left out in silence; the other slots stay dense
 {
     struct opener opener = {.closed = {2, 3}, .errors = {EACCES, EIO}};
@@ -471,6 +483,20 @@ QZ_TEST(a_cycle_of_storage_does_not_hang) // the kernel allows none, but a table
     }
     struct outcome outcome = choose_default(&opener, mounts, COUNT(mounts));
     CHECK_INT(outcome.freeze_count, 2);
+    end(&outcome);
+}
+
+QZ_TEST(storage_that_is_not_mounted_makes_no_order) // nor does a filesystem that is said to lie on itself
+{
+    struct opener opener = {0};
+    static dev_t on_what[] = {9, 1};
+    struct qz_mount mounts[] = {ext4(1, 1, "/data"), ext4(2, 2, "/srv")};
+    mounts[0].below = on_what;
+    mounts[0].below_count = 2;
+    struct outcome outcome = choose_default(&opener, mounts, COUNT(mounts));
+    CHECK_INT(volume(&outcome, "/data")->order, 0);
+    CHECK_INT(volume(&outcome, "/srv")->order, 0);
+    CHECK_STRING(volume(&outcome, "/data")->reason, "");
     end(&outcome);
 }
 

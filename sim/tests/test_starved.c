@@ -67,6 +67,7 @@ QZ_TEST(memory_runs_out_in_every_other_command) // each ends by itself and leave
     static const char *const commands[] = {
         "check",  "check --format json", "freeze --hold 1", "freeze --hold 1 --format json", "run --hold 1 --report /run/r",
         "status", "status --format json", "thaw",           "errors",                        "init --dir /etc/other",
+        "freeze --hold 1 --volume /data1 --exclude /data2",
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         bool refused = true;
