@@ -120,7 +120,7 @@ static int await_begun(struct qz_os *os, void *argument, const struct qz_process
         struct qz_event event;
         os->ops->wait(os, QZ_NEVER, &event);
         if (event.kind == QZ_EVENT_MESSAGE && !ending &&
-            qz_command_show_open(os, asked.format, event.value) == event.value)
+            qz_command_show_open(os, asked.format, background, event.value) == event.value)
             return event.value;
         if (event.kind == QZ_EVENT_PEER_LOST)
             return show_end(os, &asked);

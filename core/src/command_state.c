@@ -188,11 +188,13 @@ static int show_open(struct qz_os *os, const struct qz_journal *journal, int sta
     return show(os, &text, status);
 }
 
-int qz_command_show_open(struct qz_os *os, enum qz_format format, int status)
+int qz_command_show_open(struct qz_os *os, enum qz_format format, const struct qz_process *agent, int status)
 {
     struct qz_journal journal;
     int failed = qz_command_open_journal(os, "begin", &journal);
-    if (!failed)
+    if (!failed && (!journal.run_id || journal.agent.pid != agent->pid || journal.agent.start_time != agent->start_time))
+        failed = -1;
+    else if (!failed)
         failed = format == QZ_FORMAT_JSON ? show_open_json(os, &journal, status) : show_open(os, &journal, status);
     qz_journal_free(&journal);
     return failed;

@@ -24,8 +24,8 @@ int qz_command_begin(struct qz_os *os, struct qz_command_line *line, bool no_col
 int qz_command_end(struct qz_os *os, const struct qz_command_line *line, bool no_colour);
 
 /* What `begin` says once its caller may take the snapshot: the state, and what the backup will be at best, which is
- * `status`. Returns that, or QZ_EXIT_SOFTWARE if it cannot be said. */
-int qz_command_show_open(struct qz_os *os, enum qz_format format, int status);
+ * `status`. Returns that; or -1 if `agent`'s backup is not open any more, or QZ_EXIT_SOFTWARE if it cannot be said. */
+int qz_command_show_open(struct qz_os *os, enum qz_format format, const struct qz_process *agent, int status);
 
 /* Root, and the journal (free with qz_journal_free). Returns 0, or the exit status after having said why not. */
 int qz_command_open_journal(struct qz_os *os, const char *command, struct qz_journal *journal);

@@ -75,10 +75,10 @@ static void tell_change(struct watch *watch, const struct qz_hold *hold)
         watch->os->ops->tell_peer(watch->os, TELL_CHANGED);
 }
 
-/* The hold is over, and the agent wants to go on to what may unmount the volumes. */
-static bool is_close(const struct watch *watch, const struct qz_event *event)
+/* The hold is over, or never began, and the agent wants to go on to what may unmount the volumes. */
+static bool is_close(const struct watch *watch, const struct qz_hold *hold, const struct qz_event *event)
 {
-    return event->kind == QZ_EVENT_MESSAGE && event->value == TELL_CLOSE && qz_freezer_settled(&watch->freezer);
+    return event->kind == QZ_EVENT_MESSAGE && event->value == TELL_CLOSE && (!hold || qz_freezer_settled(&watch->freezer));
 }
 
 /* Watches the agent, freezes and thaws for it, until it is dead or needs us no longer and nothing is frozen. */
@@ -92,15 +92,15 @@ static void hold_and_watch(struct watch *watch, struct qz_hold *hold)
         struct qz_event event;
         os->ops->wait(os, hold ? qz_freezer_deadline(&watch->freezer) : QZ_NEVER, &event);
         guardian_note(watch, &event, hold != NULL);
-        if (!hold)
-            continue;
-        qz_freezer_advance(&watch->freezer, os->ops->now_us(os));
-        tell_change(watch, hold);
-        if (is_close(watch, &event)) {
+        if (hold) {
+            qz_freezer_advance(&watch->freezer, os->ops->now_us(os));
+            tell_change(watch, hold);
+        }
+        if (is_close(watch, hold, &event)) {
             os->ops->volumes_close(os);
             os->ops->tell_peer(os, TELL_CLOSED);
             hold = NULL;
-        } else if (event.kind == QZ_EVENT_MESSAGE) {
+        } else if (hold && event.kind == QZ_EVENT_MESSAGE) {
             os->ops->tell_peer(os, TELL_HEARD); /* … and done */
         }
     }
@@ -134,12 +134,12 @@ static void guardian_main(struct qz_os *os, void *argument)
     os->ops->tell_peer(os, fit ? TELL_READY : TELL_UNFIT);
     hold_and_watch(&watch, hold);
     os->hush = false;
-    if (hold && watch.orphaned)
+    if (watch.orphaned) {
         os->ops->volumes_close(os); /* a post-script may want to unmount them */
-    if (watch.orphaned)
         guard->inherit(os, guard->argument, hold);
-    else if (hold)
+    } else if (hold) {
         clear_late(os, hold);
+    }
 }
 
 /* ---- The agent's side ------------------------------------------------------------------------------------------- */

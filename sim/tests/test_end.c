@@ -350,18 +350,32 @@ QZ_TEST(who_was_told_to_end_opens_nothing) // though it is open by then: the sig
     run_free(run);
 }
 
+/* Somebody's backup is open, as its journal says. */
+static void begun_by_another(void *world)
+{
+    virtual_set_journal(world, "{\"command\":\"begin\",\"run_id\":\"20240101T000000Z-000001\","
+                               "\"boot_id\":\"00000000-0000-4000-8000-000000000001\","
+                               "\"agent\":{\"pid\":77,\"start_time\":5},\"guardian\":{\"pid\":78,\"start_time\":6},"
+                               "\"since_us\":1,\"until_us\":2,\"volumes\":[],\"posts_owed\":[]}");
+}
+
 QZ_TEST(who_hears_too_late_that_it_is_open_is_told_the_end) // and claims no snapshot: none can have been taken
 {
-    struct run *run = run_new(2);
-    struct call begin = CALL((char[]){"begin"}, (char[]){"--format"}, (char[]){"json"});
-    virtual_aim(run->world, 2);
-    virtual_delay(run->world, VIRTUAL_AGENT, VIRTUAL_OP_WAIT, 1, 200 * RUN_SECOND);
-    virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_JOURNAL_READ, 1, EIO);
-    call_do(run, &begin, true);
-    CHECK_INT(begin.status, QZ_EXIT_NONE);
-    CHECK_STRING(run_text(run, "consistency"), "none");
-    CHECK_INT(run_find_error(run, "FreezeLost"), 0);
-    run_free(run);
+    for (int journal = 0; journal < 3; journal++) { /* there is none any more, or it cannot be read, or it is another's */
+        struct run *run = run_new(2);
+        struct call begin = CALL((char[]){"begin"}, (char[]){"--format"}, (char[]){"json"});
+        virtual_aim(run->world, 2);
+        virtual_delay(run->world, VIRTUAL_AGENT, VIRTUAL_OP_WAIT, 1, 200 * RUN_SECOND);
+        if (journal == 1)
+            virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_JOURNAL_READ, 1, EIO);
+        if (journal == 2)
+            virtual_call_at(run->world, 150 * RUN_SECOND, begun_by_another, run->world);
+        call_do(run, &begin, true);
+        CHECK_INT(begin.status, QZ_EXIT_NONE);
+        CHECK_STRING(run_text(run, "consistency"), "none");
+        CHECK_INT(run_find_error(run, "FreezeLost"), 0);
+        run_free(run);
+    }
 }
 
 /* ---- Where nothing is begun ------------------------------------------------------------------------------------- */

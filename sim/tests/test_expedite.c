@@ -116,7 +116,7 @@ QZ_TEST(why_it_is_not_expedited_is_told) // nothing is, where that was asked for
         if (rows[i].spared)
             virtual_spare_processors(run->world, "a real-time kernel");
         if (rows[i].missing)
-            virtual_remove_rcu(run->world);
+            virtual_lack(run->world, QZ_SETTING_RCU_EXPEDITED);
         CHECK_INT(virtual_run(run->world, plan, &planned), VIRTUAL_OVER);
         CHECK_STRING(planned.why, rows[i].why);
         CHECK_INT(planned.planned, planned.why[0] == '\0' && rows[i].mode != QZ_EXPEDITE_NEVER);

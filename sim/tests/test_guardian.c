@@ -396,11 +396,14 @@ QZ_TEST(the_guardian_says_no_more_than_it_must) // each word wakes the agent, an
 
 QZ_TEST(both_have_given_up_the_volumes_when_a_post_script_begins) // which may unmount them; also those that were never frozen
 {
-    for (int failing = 0; failing < 2; failing++) {
+    for (int failing = 0; failing < 3; failing++) {
         struct run *run = run_new(2);
-        if (failing)
+        if (failing == 1)
             virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_JOURNAL_WRITE, 2, ENOSPC);
+        if (failing == 2)
+            virtual_fail(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_ARM, 1, ENOMEM);
         run_quiesce(run, RUN_JSON);
+        CU_ASSERT(virtual_now_us(run->world) < 100 * RUN_MS); /* nobody is waited for who does not answer */
         size_t post = freezes_place(run, VIRTUAL_OP_CHILD_START, false, 1);
         CHECK_INT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_CLOSE), 1);
         CU_ASSERT(post != FREEZES_NOWHERE && freezes_place(run, VIRTUAL_OP_VOLUMES_CLOSE, 0, 1) < post);
@@ -492,6 +495,13 @@ QZ_TEST(volumes_are_let_go_before_an_orphan_runs_the_post_script) // which may w
         if (trace[i].what == VIRTUAL_OP_VOLUMES_CLOSE && trace[i].role == VIRTUAL_GUARDIAN)
             closed_us = trace[i].at_us;
     CU_ASSERT(closed_us >= FREEZES_IN_HOLD && closed_us <= run_started_us(run, RUN_POST, 0));
+    run_free(run);
+    run = run_new(2); /* also of one that could not arm them */
+    virtual_fail(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_ARM, 1, ENOMEM);
+    virtual_kill_on(run->world, VIRTUAL_AGENT, VIRTUAL_OP_VOLUMES_CLOSE, 1, VIRTUAL_BEFORE);
+    run_quiesce(run, RUN_JSON);
+    CU_ASSERT(run_calls(run, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_CLOSE) > 0);
+    CHECK_INT(virtual_starts_of(run->world, RUN_POST), 1);
     run_free(run);
 }
 
