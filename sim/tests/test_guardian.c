@@ -1,15 +1,12 @@
-/* Agent and guardian: whichever of them dies, or is told to end, at whatever moment, the other one thaws, does what is
- * owed, and nothing is claimed that did not hold. */
+/* Agent and guardian: whichever of them dies, at whatever moment, the other one thaws, does what is owed, and nothing is
+ * claimed that did not hold. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "freezes.h"
 #include "guardian.h"
 
 #define LIMITED "run --format json --freeze-timeout 5 --hold-limit 10 -- " RUN_SNAP
-#define PATIENCE_US (250 * RUN_MS)
 
 /* ---- The agent is killed ----------------------------------------------------------------------------------------- */
 
@@ -271,109 +268,7 @@ QZ_TEST(a_guard_is_as_new_when_it_is_started_again) // what was taken over once 
     run_free(run);
 }
 
-/* ---- They are told to end ---------------------------------------------------------------------------------------- */
-
-QZ_TEST(a_signal_ends_the_run_in_every_phase) // thawed, post-script run, Interrupted, none
-{
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    for (int i = 0; i < FREEZES_MOMENTS * 3; i++) {
-        struct run *run = freezes_slow_run();
-        virtual_signal_at(run->world, VIRTUAL_AGENT, signals[i % 3], freezes_moments[i / 3]);
-        CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_NONE);
-        CHECK_STRING(freezes_claim(run), "none/Interrupted");
-        freezes_check_left_nothing(run, true);
-        CU_ASSERT(freezes_moments[i / 3] > FREEZES_IN_FREEZE || virtual_starts_of(run->world, RUN_SNAP) == 0);
-        run_free(run);
-    }
-}
-
-/* What a run that is told to end in its snapshot says of that. */
-static void check_told(struct run *run, const char *expected)
-{
-    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, FREEZES_IN_HOLD);
-    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_NONE);
-    int place = run_find_error(run, "Interrupted");
-    char path[32];
-    snprintf(path, sizeof path, "errors.%d.message", place);
-    CU_ASSERT(place >= 0);
-    CHECK_STRING(run_text(run, path), expected);
-    run_free(run);
-}
-
-QZ_TEST(an_interrupted_run_claims_only_what_is_true) // of the thaw and of the post-scripts
-{
-    struct run *run = freezes_slow_run();
-    check_told(run, "ended by signal 15 (SIGTERM); everything was thawed and the post-scripts were run");
-    run = freezes_slow_run();
-    RUN_SCRIPT(run, RUN_POST, {.status = 1});
-    check_told(run, "ended by signal 15 (SIGTERM); everything was thawed; not every post-script succeeded");
-    run = freezes_slow_run();
-    RUN_SCRIPT(run, RUN_POST, {.start_error = EAGAIN});
-    check_told(run, "ended by signal 15 (SIGTERM); everything was thawed; not every post-script succeeded");
-    run = freezes_slow_run();
-    FREEZES_BEHAVE(run, 1, .thaw_error = EIO, .thaw_errors = 3);
-    check_told(run, "ended by signal 15 (SIGTERM); a volume may still be frozen and the post-scripts were run");
-    run = freezes_slow_run();
-    FREEZES_BEHAVE(run, 1, .thaw_us = 30 * RUN_SECOND);
-    RUN_SCRIPT(run, RUN_POST, {.status = 1});
-    check_told(run, "ended by signal 15 (SIGTERM); a volume may still be frozen; not every post-script succeeded");
-}
-
-QZ_TEST(what_was_not_frozen_is_not_called_thawed) // ended in the pre-script; or without any script
-{
-    struct run *run = freezes_slow_run();
-    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, FREEZES_IN_PRE);
-    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_NONE);
-    CHECK_STRING(run_text(run, "errors.0.message"),
-                 "ended by signal 15 (SIGTERM); nothing was frozen and the post-scripts were run");
-    run_free(run);
-    run = freezes_slow_run();
-    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, FREEZES_IN_HOLD);
-    CHECK_INT(run_quiesce(run, "freeze --hold 5 --format json"), QZ_EXIT_NONE);
-    CHECK_STRING(run_text(run, "errors.0.message"), "ended by signal 15 (SIGTERM); everything was thawed");
-    run_free(run);
-}
-
-QZ_TEST(between_two_attempts_it_claims_no_more) // what the one before left is not thawed by a signal
-{
-    for (int stuck = 0; stuck <= 1; stuck++) {
-        struct run *run = run_new(2);
-        if (stuck)
-            FREEZES_BEHAVE(run, 1, .thaw_error = EIO, .thaw_errors = 3);
-        RUN_SCRIPT(run, RUN_SNAP, {.status = 1});
-        virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, 20 * RUN_SECOND);
-        CHECK_INT(run_quiesce(run, "run --attempts 2 --attempt-delay 30 --format json -- " RUN_SNAP), QZ_EXIT_NONE);
-        CHECK_STRING(run_text(run, "errors.0.message"),
-                     stuck ? "ended by signal 15 (SIGTERM); a volume may still be frozen and the post-scripts were run"
-                           : "ended by signal 15 (SIGTERM); everything was thawed and the post-scripts were run");
-        run_free(run);
-    }
-}
-
-QZ_TEST(a_signal_is_not_kept_waiting_by_a_silent_guardian) // longer than it is given to answer
-{
-    struct run *run = freezes_slow_run();
-    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FLUSH, QZ_NEVER);
-    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, FREEZES_IN_FLUSH + RUN_MS);
-    CHECK_INT(run_quiesce(run, "run --format json --freeze-timeout 600 -- " RUN_SNAP), QZ_EXIT_NONE);
-    CHECK_STRING(freezes_claim(run), "none/Interrupted");
-    CU_ASSERT(run_started_us(run, RUN_POST, 0) <= FREEZES_IN_FLUSH + 2 * PATIENCE_US);
-    run_free(run);
-}
-
-QZ_TEST(an_answer_to_the_freeze_is_none_to_the_thaw) // a guardian that falls asleep between the two is silent
-{
-    struct run *run = run_new(2);
-    FREEZES_BEHAVE(run, 1, .sync_us = 30 * RUN_SECOND);
-    virtual_aim(run->world, 2);
-    virtual_delay(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_WAIT, 1, 100 * RUN_MS);
-    virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER, 2, VIRTUAL_AFTER, QZ_NEVER);
-    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, 50 * RUN_MS);
-    CHECK_INT(run_quiesce(run, "run --format json --freeze-timeout 600 -- " RUN_SNAP), QZ_EXIT_NONE);
-    CHECK_STRING(freezes_claim(run), "none/Interrupted");
-    CU_ASSERT(run_started_us(run, RUN_POST, 0) <= RUN_SECOND);
-    run_free(run);
-}
+/* ---- What they say to each other, and give up -------------------------------------------------------------------- */
 
 QZ_TEST(the_guardian_says_no_more_than_it_must) // each word wakes the agent, and some while writers stand still
 {
@@ -411,78 +306,6 @@ QZ_TEST(both_have_given_up_the_volumes_when_a_post_script_begins) // which may u
     }
 }
 
-QZ_TEST(a_guardian_that_falls_asleep_while_it_freezes_is_not_waited_for) // when the freeze timeout is over, the agent thaws
-{
-    struct run *run = freezes_slow_run();
-    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, 100 * RUN_SECOND);
-    CHECK_INT(run_quiesce(run, "run --format json --freeze-timeout 5 --hold-limit 60 -- " RUN_SNAP), QZ_EXIT_CRASH);
-    CU_ASSERT(freezes_thawed_us(run, 1) <= FREEZES_IN_FREEZE + 6 * RUN_SECOND);
-    freezes_check_left_nothing(run, true);
-    run_free(run);
-    run = freezes_slow_run(); /* or the hold limit, though nobody has told that the flush is over */
-    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, 1000 * RUN_SECOND);
-    run_quiesce(run, "run --format json --freeze-timeout 600 --hold-limit 5 -- " RUN_SNAP);
-    CU_ASSERT(freezes_thawed_us(run, 1) <= FREEZES_IN_FREEZE + 7 * RUN_SECOND);
-    freezes_check_left_nothing(run, true);
-    run_free(run);
-}
-
-QZ_TEST(a_silent_guardian_that_dies_is_taken_over_from_once) // what it was freezing is still looked for
-{
-    struct run *run = freezes_slow_run();
-    FREEZES_BEHAVE(run, 1, .stuck_until_us = 9 * RUN_SECOND, .thaw_passes = true);
-    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, QZ_NEVER);
-    virtual_kill_at(run->world, VIRTUAL_GUARDIAN, 8 * RUN_SECOND);
-    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
-    CHECK_INT(freezes_frozen_us(run, 1), 9 * RUN_SECOND);
-    freezes_check_left_nothing(run, true);
-    run_free(run);
-}
-
-QZ_TEST(the_guardian_keeps_every_limit_by_itself) // while the agent, which would ask, is asleep
-{
-    static const struct {
-        int64_t stuck_until_us, thawed_by_us;
-    } cases[] = {{60 * RUN_SECOND, 8 * RUN_SECOND}, {0, 14 * RUN_SECOND}}; /* the freeze timeout, the hold limit */
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct run *run = freezes_slow_run();
-        FREEZES_BEHAVE(run, 1, .stuck_until_us = cases[i].stuck_until_us);
-        virtual_stop_at(run->world, VIRTUAL_AGENT, FREEZES_IN_FREEZE, 100 * RUN_SECOND);
-        CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
-        CU_ASSERT(freezes_frozen_us(run, 2) > 0);
-        CU_ASSERT(freezes_thawed_us(run, 2) <= cases[i].thawed_by_us);
-        freezes_check_left_nothing(run, true);
-        run_free(run);
-    }
-}
-
-QZ_TEST(what_a_guardian_slept_through_is_thawed_once) // by the agent, if it could wait for it; else by the guardian
-{
-    for (int late = 0; late <= 1; late++) {
-        struct run *run = freezes_slow_run();
-        int64_t returns_us = (late ? 100 : 8) * RUN_SECOND;
-        FREEZES_BEHAVE(run, 1, .stuck_until_us = returns_us, .thaw_passes = late == 1);
-        virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, 50 * RUN_SECOND);
-        CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
-        CHECK_INT(freezes_frozen_us(run, 1), returns_us);
-        CHECK_INT(virtual_frozen_count(run->world), 0);
-        CHECK_INT(freezes_count(run, VIRTUAL_DID_THAWED, (int64_t)RUN_DEV(1)), 1);
-        CU_ASSERT(late == 1 || freezes_thaws_begun(run, 0) == 1);
-        run_free(run);
-    }
-}
-
-QZ_TEST(a_thaw_that_was_slept_through_is_not_tried_again) // it failed, and the agent's did not
-{
-    struct run *run = freezes_slow_run();
-    FREEZES_BEHAVE(run, 1, .thaw_us = RUN_SECOND, .thaw_error = EIO, .thaw_errors = 1);
-    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_THAW, 2 * RUN_SECOND);
-    run_quiesce(run, LIMITED);
-    CHECK_INT(freezes_thaws_begun(run, 0), 2);
-    freezes_check_left_nothing(run, true);
-    run_free(run);
-}
-
 QZ_TEST(volumes_are_let_go_before_an_orphan_runs_the_post_script) // which may want to unmount them
 {
     struct run *run = freezes_slow_run();
@@ -505,20 +328,6 @@ QZ_TEST(volumes_are_let_go_before_an_orphan_runs_the_post_script) // which may w
     run_free(run);
 }
 
-QZ_TEST(a_signal_before_the_guardian_is_ready_is_not_forgotten) // nothing is frozen after it
-{
-    struct run *run = run_new(2);
-    virtual_aim(run->world, 2);
-    virtual_delay(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUMES_ARM, 1, RUN_SECOND);
-    virtual_signal_at(run->world, VIRTUAL_AGENT, SIGTERM, RUN_SECOND / 2);
-    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_NONE);
-    CHECK_STRING(freezes_claim(run), "none/Interrupted");
-    CHECK_INT(run_count(run, "errors"), 1); /* the guardian did become ready */
-    CHECK_INT(freezes_frozen_us(run, 1), -1);
-    freezes_check_left_nothing(run, true);
-    run_free(run);
-}
-
 QZ_TEST(without_a_freeze_there_is_a_guardian_all_the_same) // a signal is heeded, and its loss costs nothing
 {
     for (int lost = 0; lost < 2; lost++) {
@@ -534,95 +343,4 @@ QZ_TEST(without_a_freeze_there_is_a_guardian_all_the_same) // a signal is heeded
         freezes_check_left_nothing(run, true);
         run_free(run);
     }
-}
-
-QZ_TEST(who_took_over_is_taken_over_in_turn) // the guardian had only been asleep, and the agent was killed before its thaw
-{
-    struct run *run = freezes_slow_run();
-    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_HOLD, 10 * RUN_SECOND);
-    virtual_kill_on(run->world, VIRTUAL_AGENT, VIRTUAL_OP_VOLUME_START, 1, VIRTUAL_BEFORE);
-    run_quiesce(run, RUN_JSON);
-    CHECK_INT(run->status, -1);
-    CHECK_INT(freezes_thawed_us(run, 1), FREEZES_IN_HOLD + 11 * RUN_SECOND);
-    freezes_check_left_nothing(run, true);
-    run_free(run);
-}
-
-/* A guardian sleeps in the hold until it takes it back from the agent, whose FITHAW takes its time. What the test sets
- * then befalls that guardian. */
-static struct run *taken_back_run(int64_t thaw_us)
-{
-    struct run *run = run_new(1);
-    RUN_SCRIPT(run, RUN_SNAP, {.run_us = 100 * RUN_MS});
-    FREEZES_BEHAVE(run, 1, .thaw_us = thaw_us);
-    virtual_aim(run->world, 2);
-    virtual_stop_at(run->world, VIRTUAL_GUARDIAN, 50 * RUN_MS, RUN_SECOND + RUN_SECOND / 2);
-    return run;
-}
-
-QZ_TEST(a_guardian_that_took_the_hold_back_is_asked_first) // before it is taken over from again: it was not heard since
-{
-    struct run *run = taken_back_run(2 * RUN_SECOND);
-    virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUME_START, 3, VIRTUAL_AFTER, QZ_NEVER); /* its FITHAW */
-    run_quiesce(run, "run --format json --hold-limit 1 -- " RUN_SNAP);
-    int64_t learns_us = freezes_thawed_us(run, 1); /* by its own FITHAW, which has returned */
-    CU_ASSERT(run_started_us(run, RUN_POST, 0) >= learns_us + 2 * PATIENCE_US);
-    CU_ASSERT(run_started_us(run, RUN_POST, 0) <= learns_us + 3 * PATIENCE_US);
-    CHECK_INT(virtual_frozen_count(run->world), 0);
-    run_free(run);
-}
-
-QZ_TEST(a_guardian_lost_as_it_took_the_hold_back_is_not_asked) // the agent goes on with the thaw that it had begun
-{
-    struct run *run = taken_back_run(RUN_SECOND + RUN_SECOND / 2);
-    virtual_kill_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_VOLUME_START, 3, VIRTUAL_BEFORE);
-    run_quiesce(run, "run --format json --hold-limit 1 -- " RUN_SNAP);
-    CHECK_INT(run_started_us(run, RUN_POST, 0), freezes_thawed_us(run, 1));
-    CHECK_INT(freezes_thaws_begun(run, 0), 1);
-    freezes_check_left_nothing(run, true);
-    run_free(run);
-}
-
-QZ_TEST(a_guardian_that_is_told_to_thaw_thaws) // in every phase; the run claims no more than a crash
-{
-    for (int i = 1; i < FREEZES_MOMENTS - 1; i++) {
-        struct run *run = freezes_slow_run();
-        bool thawing = freezes_moments[i] == FREEZES_IN_THAW;
-        virtual_signal_at(run->world, VIRTUAL_GUARDIAN, SIGTERM, freezes_moments[i]);
-        CHECK_INT(run_quiesce(run, LIMITED), thawing ? QZ_EXIT_APPLICATION : QZ_EXIT_CRASH);
-        CHECK_STRING(freezes_claim(run), thawing ? "application/Success" : "crash/FreezeLost");
-        freezes_check_left_nothing(run, true);
-        run_free(run);
-    }
-}
-
-QZ_TEST(a_guardian_that_is_told_to_thaw_before_it_froze_freezes_nothing) // also when it is told to freeze afterwards
-{
-    struct run *run = run_new(2);
-    virtual_delay(run->world, VIRTUAL_AGENT, VIRTUAL_OP_JOURNAL_WRITE, 2, 2 * RUN_SECOND);
-    virtual_signal_at(run->world, VIRTUAL_GUARDIAN, SIGTERM, RUN_SECOND);
-    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
-    CHECK_STRING(freezes_claim(run), "crash/FreezeLost");
-    CHECK_CONTAINS(run_text(run, "errors.0.message"), "told to thaw (quiesce thaw, or SIGTERM)");
-    CHECK_INT(freezes_frozen_us(run, 1), -1);
-    run_free(run);
-}
-
-QZ_TEST(quiesce_thaw_tells_a_run_to_thaw) // which then claims no more; a freeze that is only held is ended by it, too
-{
-    struct run *run = freezes_slow_run();
-    run_beside(run, FREEZES_IN_HOLD, "thaw");
-    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
-    CHECK_STRING(freezes_claim(run), "crash/FreezeLost");
-    CHECK_INT(run->beside->status, 0);
-    freezes_check_left_nothing(run, true);
-    run_free(run);
-    run = run_new(2);
-    run_beside(run, 5 * RUN_SECOND, "thaw");
-    run_quiesce(run, "freeze --format json --hold 60");
-    CU_ASSERT(freezes_thawed_us(run, 1) <= 5 * RUN_SECOND + 100);
-    CHECK_INT(run_find_error(run, "FreezeLost"), 0);
-    CHECK_INT(run->beside->status, 0);
-    freezes_check_left_nothing(run, false);
-    run_free(run);
 }
