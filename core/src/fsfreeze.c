@@ -82,7 +82,6 @@ void qz_freezer_begin(struct qz_freezer *freezer)
 {
     struct qz_hold *hold = freezer->hold;
     int64_t now_us = freezer->os->ops->now_us(freezer->os);
-    hold->freeze_deadline_us = now_us + hold->freeze_timeout_us;
     if (!move(hold, QZ_HOLD_IDLE, QZ_HOLD_SYNCING))
         return;
     freezer->presync.first_us = now_us;

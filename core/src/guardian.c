@@ -250,13 +250,13 @@ static int64_t due(const struct qz_guard *guard, int64_t now_us)
     if (guard->thaw_told)
         return 0;
     switch ((enum qz_hold_phase)hold->phase) {
+    case QZ_HOLD_IDLE:
     case QZ_HOLD_SYNCING:
         return hold->freeze_deadline_us < soonest_us ? hold->freeze_deadline_us : soonest_us;
     case QZ_HOLD_FREEZING:
         return qz_hold_freezing_deadline(hold);
     case QZ_HOLD_HELD:
         return hold->hold_deadline_us;
-    case QZ_HOLD_IDLE:
     case QZ_HOLD_THAWING:
     case QZ_HOLD_OVER:
         break;
@@ -280,9 +280,10 @@ int64_t qz_guard_deadline(const struct qz_guard *guard)
 
 static enum qz_hold_cause silence_cause(const struct qz_guard *guard)
 {
-    if (!held(guard))
-        return QZ_CAUSE_TIMEOUT;
-    return guard->thaw_told ? QZ_CAUSE_ASKED : QZ_CAUSE_LIMIT;
+    if (guard->thaw_told)
+        return QZ_CAUSE_ASKED;
+    bool timeout = !held(guard) && guard->os->ops->now_us(guard->os) >= guard->hold->freeze_deadline_us;
+    return timeout ? QZ_CAUSE_TIMEOUT : QZ_CAUSE_LIMIT;
 }
 
 bool qz_guard_look(struct qz_guard *guard)
@@ -326,7 +327,10 @@ static void await_over(struct qz_guard *guard)
 
 bool qz_guard_freeze(struct qz_guard *guard)
 {
-    tell(guard, TELL_FREEZE);
+    struct qz_os *os = guard->os;
+    guard->heard_us = os->ops->now_us(os);
+    guard->hold->freeze_deadline_us = guard->heard_us + guard->hold->freeze_timeout_us;
+    os->ops->tell_peer(os, TELL_FREEZE);
     await(guard, QZ_HOLD_HELD);
     if (held(guard))
         return true;

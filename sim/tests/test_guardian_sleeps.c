@@ -33,6 +33,28 @@ QZ_TEST(an_answer_to_the_freeze_is_none_to_the_thaw) // a guardian that falls as
     run_free(run);
 }
 
+static struct run *asleep_before_it_begins(int64_t for_us)
+{
+    struct run *run = run_new(2);
+    virtual_aim(run->world, 2);
+    virtual_stop_on(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_TELL_PEER, 1, VIRTUAL_AFTER, for_us);
+    return run;
+}
+
+QZ_TEST(a_guardian_may_sleep_before_it_begins_to_freeze) // for as long as the freeze may take: nobody waits for it meanwhile
+{
+    struct run *run = asleep_before_it_begins(4 * RUN_SECOND);
+    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_APPLICATION);
+    CU_ASSERT(freezes_frozen_us(run, 1) >= 4 * RUN_SECOND);
+    run_free(run);
+    run = asleep_before_it_begins(QZ_NEVER);
+    CHECK_INT(run_quiesce(run, LIMITED), QZ_EXIT_CRASH);
+    CHECK_STRING(freezes_claim(run), "crash/FsFreezeTimeout");
+    CU_ASSERT(run_started_us(run, RUN_POST, 0) >= 5 * RUN_SECOND);
+    CU_ASSERT(run_started_us(run, RUN_POST, 0) <= 6 * RUN_SECOND);
+    run_free(run);
+}
+
 QZ_TEST(a_guardian_that_falls_asleep_while_it_freezes_is_not_waited_for) // when the freeze timeout is over, the agent thaws
 {
     struct run *run = freezes_slow_run();
