@@ -21,11 +21,13 @@ enum { SAYS_READY = 0, SAYS_GO = 1 }; /* and by the child, any errno */
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------ */
 
-/* Fails only if nobody is there to hear it. */
-static void say(int line, int what)
+/* Returns 0 or an errno: EPIPE or ECONNRESET if nobody is there to hear it. */
+static int say(int line, int what)
 {
-    while (send(line, &what, sizeof what, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EINTR)
-        ;
+    while (send(line, &what, sizeof what, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        if (errno != EINTR)
+            return errno;
+    return 0;
 }
 
 /* Hears one word. Returns false if there comes none: the other end is closed, or with MSG_DONTWAIT, nothing was said. */
@@ -466,6 +468,9 @@ int qz_linux_child_release(struct qz_os *os, int slot)
     struct qz_linux_child *child = &lx->children[slot];
     if (child->pid == 0)
         return ESRCH;
-    say(child->line, SAYS_GO); /* if it has just ended, that will be told */
+    int failed = say(child->line, SAYS_GO);
+    if (failed != EPIPE && failed != ECONNRESET)
+        return failed;
+    qz_linux_close_fd(&child->line); /* it has just ended, or does so now; that will be told */
     return 0;
 }

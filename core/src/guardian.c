@@ -290,12 +290,13 @@ bool qz_guard_look(struct qz_guard *guard)
 {
     see_who_drives(guard);
     int64_t now_us = guard->os->ops->now_us(guard->os);
+    bool silent = guard->quiet && now_us >= qz_guard_deadline(guard);
     if (guard->taken_over)
         qz_freezer_advance(&guard->own, now_us);
-    else if (guard->quiet && now_us >= qz_guard_deadline(guard) && guard->answer_us == QZ_NEVER)
-        tell(guard, TELL_PING);
-    else if (guard->quiet && now_us >= qz_guard_deadline(guard))
+    else if (silent && guard->answer_us != QZ_NEVER && now_us >= due(guard, now_us))
         take_over(guard, silence_cause(guard));
+    else if (silent)
+        tell(guard, guard->hold->phase == QZ_HOLD_IDLE && !guard->thaw_told ? TELL_FREEZE : TELL_PING);
     return !held(guard);
 }
 
@@ -327,10 +328,8 @@ static void await_over(struct qz_guard *guard)
 
 bool qz_guard_freeze(struct qz_guard *guard)
 {
-    struct qz_os *os = guard->os;
-    guard->heard_us = os->ops->now_us(os);
-    guard->hold->freeze_deadline_us = guard->heard_us + guard->hold->freeze_timeout_us;
-    os->ops->tell_peer(os, TELL_FREEZE);
+    guard->hold->freeze_deadline_us = guard->os->ops->now_us(guard->os) + guard->hold->freeze_timeout_us;
+    tell(guard, TELL_FREEZE);
     await(guard, QZ_HOLD_HELD);
     if (held(guard))
         return true;

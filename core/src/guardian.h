@@ -14,8 +14,8 @@
 #include "fsfreeze.h"
 #include "quiesce/os.h"
 
-/* How long a guardian may take to answer before the agent thaws by itself. It is asked when it is told to thaw, and when it has
- * not done what is due; to freeze it has the freeze timeout, from when it is told. */
+/* How long a guardian may take to answer, before it is asked again or, if it has not done what is due, the agent thaws by
+ * itself. It is asked whenever it is told something, and when something is due; to freeze it has the freeze timeout. */
 #define QZ_GUARDIAN_PATIENCE_US 250000
 
 /* What a guardian does after the agent's death, when everything is thawed, or cannot be. `hold` NULL: it had none. */

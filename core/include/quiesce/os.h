@@ -219,7 +219,8 @@ struct qz_os_ops {
      * as far as can be told, it could not be executed: then there is none any more. */
     int (*child_await)(struct qz_os *os, int slot);
     /* Has the gated child of the slot executed now. Allocates nothing, and does not wait for it: what goes wrong from here
-     * on is told by its end. ESRCH: it ended while it waited, and that was told. */
+     * on is told by its end. Returns 0 or an errno, with which it still waits. ESRCH: it ended while it waited, and that was
+     * told. */
     int (*child_release)(struct qz_os *os, int slot);
     /* Sends `signal_number` to every process of the slot's tree, also to those that moved away from their parents. */
     void (*tree_signal)(struct qz_os *os, int slot, int signal_number);
