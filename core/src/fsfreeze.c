@@ -152,6 +152,7 @@ static void thaw_level(struct qz_freezer *freezer, int level, int64_t now_us)
             continue;
         bool unknown = freezer->inherited &&
                        (volume->state == QZ_HOLD_FREEZING_NOW || volume->state == QZ_HOLD_THAWING_NOW);
+        volume->thaw_unseen |= unknown && volume->state == QZ_HOLD_THAWING_NOW;
         if (volume->state == QZ_HOLD_FROZEN || unknown)
             thaw_volume(freezer, i);
     }

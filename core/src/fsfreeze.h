@@ -64,6 +64,7 @@ struct qz_hold_volume {
     int error;        /* errno of what failed */
     bool sync_failed;
     bool may_freeze;  /* FIFREEZE was begun, and nobody has seen what came of it */
+    bool thaw_unseen; /* the peer, which drove before, had begun to thaw it, and nobody has seen what came of that */
     int failures;     /* of thawing */
     _Atomic signed char under_way[QZ_DRIVERS]; /* 1 + enum qz_volume_op; 0: nothing. Until who began it has heard of its end */
     struct qz_volume_done done[QZ_DRIVERS];     /* what came of that … */

@@ -10,7 +10,7 @@ static int64_t duration(int64_t begin_us, int64_t end_us)
 }
 
 /* What the cause of an early thaw is called in messages. */
-static const char *cause_text(enum qz_hold_cause cause)
+static const char *cause_text(enum qz_hold_cause cause, const struct qz_hold_volume *held)
 {
     switch (cause) {
     case QZ_CAUSE_LIMIT:
@@ -25,6 +25,8 @@ static const char *cause_text(enum qz_hold_cause cause)
     case QZ_CAUSE_TIMEOUT:
         break;
     }
+    if (held->thaw_unseen)
+        return "it may have been thawed before the snapshot had ended: the guardian was lost, or stood still, as it thawed it";
     return "somebody else thawed it before the snapshot had ended";
 }
 
@@ -71,13 +73,13 @@ static void collect_error(const struct qz_hold *hold, const struct qz_hold_volum
         break;
     case QZ_HOLD_LOST:
         volume->outcome = QZ_VOLUME_LOST;
-        set_error(volume, QZ_E_FREEZE_LOST, cause_text(cause), NULL);
+        set_error(volume, QZ_E_FREEZE_LOST, cause_text(cause, held), NULL);
         break;
     case QZ_HOLD_THAWED:
         volume->outcome = QZ_VOLUME_THAWED;
         if (cause == QZ_CAUSE_LIMIT || cause == QZ_CAUSE_RELEASED || cause == QZ_CAUSE_PEER) {
             volume->outcome = QZ_VOLUME_LOST;
-            set_error(volume, QZ_E_FREEZE_LOST, cause_text(cause), NULL);
+            set_error(volume, QZ_E_FREEZE_LOST, cause_text(cause, held), NULL);
         }
         break;
     case QZ_HOLD_UNTOUCHED:
