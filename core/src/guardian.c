@@ -296,7 +296,7 @@ bool qz_guard_look(struct qz_guard *guard)
     else if (silent && guard->answer_us != QZ_NEVER && now_us >= due(guard, now_us))
         take_over(guard, silence_cause(guard));
     else if (silent)
-        tell(guard, guard->hold->phase == QZ_HOLD_IDLE && !guard->thaw_told ? TELL_FREEZE : TELL_PING);
+        tell(guard, guard->hold->phase == QZ_HOLD_IDLE ? TELL_FREEZE : TELL_PING);
     return !held(guard);
 }
 

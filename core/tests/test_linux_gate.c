@@ -67,6 +67,18 @@ QZ_TEST(what_goes_wrong_after_the_gate_is_told_at_the_end) // the file is gone b
     linux_check_close(os);
 }
 
+QZ_TEST(who_is_killed_at_the_gate_is_told_at_the_end) // though he is released before we have seen it
+{
+    struct qz_os *os = linux_check_open();
+    CHECK_INT(start_gated(os, "/bin/true", "PATH=/bin"), 0);
+    pid_t child = qz_linux(os)->shared->trees[0].root;
+    CHECK_INT(kill(child, SIGKILL), 0);
+    CHECK_INT(waitid(P_PID, (id_t)child, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    CHECK_INT(os->ops->child_release(os, 0), 0);
+    linux_check_end(os, 0, true, SIGKILL);
+    linux_check_close(os);
+}
+
 /* A guardian that does nothing but be there. */
 static void stand_by(struct qz_os *os, void *argument)
 {

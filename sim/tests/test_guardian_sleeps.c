@@ -66,6 +66,7 @@ QZ_TEST(a_guardian_that_falls_asleep_while_it_freezes_is_not_waited_for) // when
     run = freezes_slow_run(); /* or the hold limit, though nobody has told that the flush is over */
     virtual_stop_at(run->world, VIRTUAL_GUARDIAN, FREEZES_IN_FREEZE, 1000 * RUN_SECOND);
     run_quiesce(run, "run --format json --freeze-timeout 600 --hold-limit 5 -- " RUN_SNAP);
+    CHECK_STRING(freezes_claim(run), "crash/FreezeLost");
     CU_ASSERT(freezes_thawed_us(run, 1) <= FREEZES_IN_FREEZE + 7 * RUN_SECOND);
     freezes_check_left_nothing(run, true);
     run_free(run);
