@@ -183,7 +183,8 @@ static void *work(void *argument)
         if (op == WORKER_END)
             return NULL;
         worker->done->begin_us = qz_linux_now_us(NULL);
-        finish(worker, do_operation(op));
+        bool called_off = op == QZ_VOLUME_THAW && worker->done->called_off; /* looked at as late as can be */
+        finish(worker, called_off ? ECANCELED : do_operation(op));
     }
 }
 

@@ -18,6 +18,11 @@ bool qz_freezer_drives(const struct qz_freezer *freezer)
     return freezer->hold->driver == (int)freezer->self;
 }
 
+static enum qz_driver peer_of(const struct qz_freezer *freezer)
+{
+    return freezer->self == QZ_DRIVER_AGENT ? QZ_DRIVER_GUARDIAN : QZ_DRIVER_AGENT;
+}
+
 static int64_t sooner(int64_t a_us, int64_t b_us)
 {
     return a_us < b_us ? a_us : b_us;
@@ -127,7 +132,7 @@ static void note(struct qz_freezer *freezer, const struct qz_event *event);
 static void note_for_peer(struct qz_freezer *freezer, int slot)
 {
     struct qz_hold_volume *volume = &freezer->hold->volumes[slot];
-    enum qz_driver peer = freezer->self == QZ_DRIVER_AGENT ? QZ_DRIVER_GUARDIAN : QZ_DRIVER_AGENT;
+    enum qz_driver peer = peer_of(freezer);
     const struct qz_volume_done *done = &volume->done[peer];
     int op = volume->under_way[peer] - 1;
     if (op < 0 || !done->ended || volume->noted[peer])
@@ -188,6 +193,10 @@ void qz_freezer_take_over(struct qz_freezer *freezer, enum qz_hold_cause cause)
     freezer->hold->thaw_begin_us = freezer->os->ops->now_us(freezer->os); /* what the peer has to know of a driver */
     freezer->hold->driver = (int)freezer->self;
     freezer->inherited = true;
+    for (int i = 0; i < freezer->hold->count; i++) {
+        freezer->hold->volumes[i].done[freezer->self].called_off = false;
+        freezer->hold->volumes[i].done[peer_of(freezer)].called_off = true;
+    }
     begin_thawing(freezer, cause);
 }
 
@@ -227,14 +236,15 @@ static void note_freeze(struct qz_freezer *freezer, struct qz_hold_volume *volum
             wait_at_least(freezer, QZ_THAW_WAIT_US);
         }
     } else {
+        volume->done[freezer->self].called_off = false;
         thaw_volume(freezer, event->slot); /* the peer, which drives now, has not seen it: it came later */
     }
 }
 
 static void note_thaw(struct qz_freezer *freezer, struct qz_hold_volume *volume, const struct qz_event *event)
 {
-    if (!qz_freezer_drives(freezer) && event->begin_us <= freezer->hold->thaw_begin_us)
-        return; /* begun before the peer took over, who sees to it */
+    if (event->error == ECANCELED || (!qz_freezer_drives(freezer) && event->begin_us <= freezer->hold->thaw_begin_us))
+        return; /* called off by the peer, or begun before it took over: it sees to it */
     if (volume->thaw_begin_us == 0)
         volume->thaw_begin_us = event->begin_us;
     volume->thaw_end_us = event->end_us;

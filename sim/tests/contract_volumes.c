@@ -76,6 +76,24 @@ QZ_TEST_WITH_VOLUME(a_volume_is_frozen_and_thawed) // twice frozen: EBUSY; thawe
     os->ops->volumes_close(os);
 }
 
+QZ_TEST_WITH_VOLUME(a_thaw_may_be_called_off) // until it has begun: ECANCELED, and nothing is thawed; a freeze may not
+{
+    struct qz_os *os = contract->os;
+    struct qz_volume_done done = {.called_off = true};
+    struct qz_event event;
+    if (!open_volume(os, mount_point))
+        return;
+    os->ops->volume_start(os, 0, QZ_VOLUME_FREEZE, &done);
+    contract_await(os, QZ_EVENT_VOLUME, &event);
+    CHECK_INT(event.error, 0);
+    os->ops->volume_start(os, 0, QZ_VOLUME_THAW, &done);
+    contract_await(os, QZ_EVENT_VOLUME, &event);
+    CHECK_INT(event.error, ECANCELED);
+    CHECK_INT(done.error, ECANCELED);
+    CHECK_INT(operate(os, QZ_VOLUME_THAW), 0); /* was frozen */
+    os->ops->volumes_close(os);
+}
+
 QZ_TEST_WITH_VOLUME(somebody_elses_freeze_is_seen) // EBUSY
 {
     struct qz_os *os = contract->os;

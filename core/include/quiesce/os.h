@@ -83,6 +83,7 @@ enum qz_volume_op { QZ_VOLUME_SYNC, QZ_VOLUME_FREEZE, QZ_VOLUME_THAW };
  * other did last, which was killed before it could say so. */
 struct qz_volume_done {
     atomic_bool ended; /* written last */
+    atomic_bool called_off; /* by the other one, who thaws now: a thaw that has not begun ends with ECANCELED */
     int error;
     int64_t begin_us;
     int64_t end_us;
@@ -237,7 +238,8 @@ struct qz_os_ops {
      * to be released while they are frozen is started before: it shares our memory, of which arming makes copies. */
     int (*volumes_arm)(struct qz_os *os, int count);
     /* Starts `op` on a volume; it ends in a QZ_EVENT_VOLUME. One at a time a volume. Allocates nothing. What came of it is
-     * written to `done` (NULL: nowhere) as soon as it is known, by the thread that did it; it lives until then. */
+     * written to `done` (NULL: nowhere) as soon as it is known, by the thread that did it; it lives until then. A thaw that
+     * is called off there by then is not done: ECANCELED. */
     void (*volume_start)(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done);
     void (*volumes_close)(struct qz_os *os); /* gives up all volumes; those with an operation under way later */
 

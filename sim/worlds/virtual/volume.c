@@ -369,6 +369,7 @@ void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op, struct qz
     struct virtual_entry *entry = entry_add(world, process, VIRTUAL_OP_VOLUME_START);
     entry->slot = slot;
     entry->value = op;
+    bool called_off = op == QZ_VOLUME_THAW && done && done->called_off;
     if (op == QZ_VOLUME_FREEZE && !os->hush)
         violate(process, "volume_start: a freeze while qz_say is not hushed");
     if (!place || !place->superblock) {
@@ -387,7 +388,7 @@ void os_volume_start(struct qz_os *os, int slot, enum qz_volume_op op, struct qz
                                         .done = done,
                                         .again = op == QZ_VOLUME_SYNC && place->flushed,
                                         .begin_us = world->now_us,
-                                        .error = error};
+                                        .error = called_off ? ECANCELED : error};
         place->busy = true;
         place->flushed = place->flushed || op == QZ_VOLUME_SYNC;
         process->operations++;
