@@ -144,7 +144,7 @@ struct qz_freezer {
 
 void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, enum qz_driver self);
 
-/* Begins, if nothing was begun or ended before. */
+/* Begins, if nothing was begun or ended before. Until when that may take, who asked for it has written to freeze_deadline_us. */
 void qz_freezer_begin(struct qz_freezer *freezer);
 
 /* Starts thawing; no effect when that was begun, or when the peer drives. */
