@@ -161,20 +161,25 @@ static int make_cgroup(struct qz_linux *lx, unsigned attempt)
 
 /* ---- Trees: beginning and end ----------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, const char *text, size_t size)
+/* FNV-1a, whose last bytes hardly reach the upper bits, and the mixing that ends MurmurHash3, so that they do: names that
+ * differ in their last digits only ("db1" at attempt 2, "db2" at attempt 1) would have the same sum. */
+static uint64_t hash_of(const char *text)
 {
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-    return hash;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return hash ^ hash >> 33;
 }
 
 /* Adds one variable to what an environment says about whom its process belongs to. The order does not matter. */
-static void mix_variable(uint64_t *environment, const char *variable)
+static void add_variable(uint64_t *environment, const char *variable)
 {
     static const char *const names[] = {"QUIESCE_RUN_ID=", "QUIESCE_PLUGIN=", "QUIESCE_PHASE=", "QUIESCE_ATTEMPT="};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(variable, names[i], strlen(names[i])) == 0)
-            *environment += mix(UINT64_C(0xcbf29ce484222325), variable, strlen(variable));
+            *environment += hash_of(variable);
 }
 
 int qz_linux_tree_prepare(struct qz_linux *lx, unsigned *attempt)
@@ -201,7 +206,7 @@ void qz_linux_tree_begin(struct qz_linux *lx, int slot, unsigned attempt, char *
     qz_linux_tree_drop(lx, slot);
     uint64_t environment = 0;
     for (char *const *variable = envp; *variable; variable++)
-        mix_variable(&environment, *variable);
+        add_variable(&environment, *variable);
     tree->environment = environment;
     tree->attempt = attempt;
 }
@@ -253,7 +258,7 @@ static bool environment_matches(pid_t pid, uint64_t wanted)
         chunk[size] = '\0';
         size_t at = 0;
         for (size_t next = strlen(chunk); at + next < size; next = strlen(chunk + at)) {
-            mix_variable(&environment, chunk + at);
+            add_variable(&environment, chunk + at);
             at += next + 1;
         }
         /* A variable that fills the whole chunk is none of ours. */

@@ -254,17 +254,17 @@ static void freeze_for_a_while(struct sandbox *sandbox, struct stage_notes *out)
 {
     if (!sandbox_workload_start(sandbox, out->why, sizeof out->why))
         return;
-    usleep(50000);
+    usleep(200000);
     int64_t writes = sandbox_disk_writes(&sandbox->volumes[0]);
     sandbox_freeze(&sandbox->volumes[0]);
     usleep(300000);
     sandbox_thaw(&sandbox->volumes[0]);
-    usleep(20000);
     out->numbers[0] = writes;
     struct sandbox_stall stall;
-    while (sandbox_next_stall(sandbox, &stall)) {
-        if (stall.duration_us > 250000)
-            out->numbers[1]++;
+    for (int tries = 0; tries < 500 && out->numbers[1] < 2; tries++) {
+        usleep(20000);
+        while (sandbox_next_stall(sandbox, &stall))
+            out->numbers[1] += stall.duration_us > 250000;
     }
     out->numbers[2] = sandbox_workload_stop(sandbox);
 }
