@@ -261,26 +261,36 @@ static bool read_journal(const cJSON *root, struct qz_journal *journal)
     return true;
 }
 
+/* Sets `error`, unless it is told already, and returns what qz_journal_read does. */
+static int misread(const char *path, bool told, struct qz_error *error)
+{
+    if (errno == ENOMEM) { /* which is no fault of the journal's (malloc(3)) */
+        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: %s", path, strerror(ENOMEM));
+        return QZ_JOURNAL_UNREAD;
+    }
+    if (!told)
+        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: not a journal of quiesce; remove it once nothing is frozen", path);
+    return -1;
+}
+
 static int parse(struct qz_os *os, const char *text, size_t size, struct qz_journal *journal, struct qz_error *error)
 {
     struct qz_json json;
     char path[QZ_DETAIL_SIZE];
     snprintf(path, sizeof path, "%s/journal", os->ops->state_directory(os));
+    errno = 0;
     if (qz_json_parse(path, text, size, QZ_E_INTERNAL_ERROR, &json, error) != QZ_E_SUCCESS) {
         error->path = NULL;
-        return -1;
+        return misread(path, true, error);
     }
     const cJSON *boot = cJSON_GetObjectItemCaseSensitive(json.root, "boot_id");
     int found = 1;
     /* Where one of the two is not known it is believed: what lies in /run does not outlive the kernel. */
     if (cJSON_IsString(boot) && boot->valuestring[0] && os->ops->boot_id(os)[0] &&
-        strcmp(boot->valuestring, os->ops->boot_id(os)) != 0) {
+        strcmp(boot->valuestring, os->ops->boot_id(os)) != 0)
         found = 0;
-    } else if (!cJSON_IsString(boot) || !read_journal(json.root, journal)) {
-        qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: not a journal of quiesce; remove it once nothing is frozen",
-                     path);
-        found = -1;
-    }
+    else if (!cJSON_IsString(boot) || !read_journal(json.root, journal))
+        found = misread(path, false, error);
     qz_json_free(&json);
     return found;
 }

@@ -431,6 +431,26 @@ QZ_TEST(beside_an_old_freeze_nothing_is_begun) // a volume that a dead run left 
     run_free(run);
 }
 
+QZ_TEST(what_is_frozen_is_not_forgotten_where_memory_is_short) // as the next run begins, or somebody thaws
+{
+    static const char *const commands[] = {RUN_JSON, "freeze --hold 1", "thaw"};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        bool refused = true;
+        for (unsigned nth = 1; refused; nth++) {
+            struct run *run = run_new(2);
+            leave_frozen(run);
+            virtual_starve(run->world, VIRTUAL_AGENT, 1, nth);
+            run_quiesce(run, commands[i]);
+            refused = virtual_asked_for(run->world, VIRTUAL_AGENT, 1) >= nth;
+            virtual_starve(run->world, VIRTUAL_AGENT, 1, 0);
+            CU_ASSERT(!strstr(run->log, "remove it") && !strstr(run->output, "remove it"));
+            CHECK_INT(run_quiesce(run, "thaw"), 0);
+            CHECK_INT(virtual_frozen_count(run->world), 0);
+            run_free(run);
+        }
+    }
+}
+
 QZ_TEST(what_was_found_is_told_after_the_last_attempt) // not forgotten with the first one
 {
     struct run *run = run_new(2);

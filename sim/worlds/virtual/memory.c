@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -180,7 +181,10 @@ void memory_set_owner(const bool *killed, struct memory_asked *asked)
 
 static bool refuses(void)
 {
-    return asked_by_owner && !asked_by_owner->spared && ++asked_by_owner->count == asked_by_owner->refused;
+    bool refused = asked_by_owner && !asked_by_owner->spared && ++asked_by_owner->count == asked_by_owner->refused;
+    if (refused)
+        errno = ENOMEM;
+    return refused;
 }
 
 void memory_sweep(void)

@@ -112,11 +112,12 @@ void process_stop(struct process *process, int64_t for_us)
 
 unsigned virtual_asked_for(struct virtual_world *world, enum virtual_role role, int ordinal)
 {
+    unsigned asked = 0;
     for (const struct process *process = world->processes; process; process = process->next) {
         if (process->role == role && process->ordinal == ordinal)
-            return process->memory.count;
+            asked = process->memory.count; /* of the last run */
     }
-    return 0;
+    return asked;
 }
 
 struct process *process_of_role(struct virtual_world *world, enum virtual_role role)
