@@ -78,11 +78,13 @@ static int show_lost(struct qz_os *os, const struct asked *asked)
     struct qz_result result = {.command = "end", .attempt = 1, .attempts = 1};
     struct qz_journal journal;
     struct qz_error error;
-    bool lost = qz_journal_read(os, &journal, &error) == 1;
-    if (lost)
+    int found = qz_journal_read(os, &journal, &error);
+    if (found == 1)
         snprintf(result.run_id, sizeof result.run_id, "%s", journal.run_id);
     qz_journal_free(&journal);
-    if (!lost)
+    if (found < 0)
+        return qz_command_fail(os, &error, QZ_EXIT_SOFTWARE);
+    if (found == 0)
         return fail(os, QZ_E_INTERRUPTED, QZ_EXIT_NONE,
                     "no result is known: it was told to another `quiesce begin` or `quiesce end`, or the agent was killed "
                     "before it had begun anything");
@@ -96,6 +98,15 @@ static int show_lost(struct qz_os *os, const struct asked *asked)
     return status;
 }
 
+static int show_unread(struct qz_os *os, int failed)
+{
+    struct qz_error error;
+    qz_error_set(&error, QZ_E_INTERNAL_ERROR,
+                 "the result of the backup cannot be read: %s; it is kept, and the next `quiesce end` tells it",
+                 strerror(failed));
+    return qz_command_fail(os, &error, QZ_EXIT_SOFTWARE);
+}
+
 /* Waits for the end of the backup and tells what came of it. */
 static int show_end(struct qz_os *os, const struct asked *asked)
 {
@@ -103,8 +114,13 @@ static int show_end(struct qz_os *os, const struct asked *asked)
     if (!await_end(os))
         return fail(os, QZ_E_INTERRUPTED, QZ_EXIT_NONE,
                     "no longer waiting for the backup, which goes on to its end; `quiesce end` will tell its result");
-    int failed = qz_kept_read(os, &kept);
-    int status = failed ? show_lost(os, asked) : show_kept(os, asked, &kept);
+    int failed = qz_kept_read(os, &kept), status;
+    if (!failed)
+        status = show_kept(os, asked, &kept);
+    else if (failed == ENOENT || failed == EINVAL)
+        status = show_lost(os, asked);
+    else
+        status = show_unread(os, failed);
     qz_kept_free(&kept);
     return status;
 }

@@ -112,6 +112,7 @@ static bool take_result(const cJSON *root, const char *key, struct qz_kept_text 
 
 static int take(const char *text, size_t size, struct qz_kept *kept)
 {
+    errno = 0;
     cJSON *root = cJSON_ParseWithLength(text, size);
     uint64_t pid, start_time;
     kept->run_id = copy_string(root, "run_id");
@@ -122,8 +123,9 @@ static int take(const char *text, size_t size, struct qz_kept *kept)
         kept->writer = (struct qz_process){.pid = (pid_t)pid, .start_time = start_time};
     if (complete && cJSON_HasObjectItem(root, "if_taken"))
         complete = take_result(root, "if_taken", &kept->if_taken);
+    int failed = complete ? 0 : errno == ENOMEM ? ENOMEM : EINVAL; /* allocating sets errno (malloc(3)) */
     cJSON_Delete(root);
-    return complete ? 0 : EINVAL;
+    return failed;
 }
 
 static int read_whole(struct qz_os *os, const struct qz_path_facts *facts, struct qz_kept *kept)
@@ -157,9 +159,9 @@ int qz_kept_read(struct qz_os *os, struct qz_kept *kept)
 bool qz_kept_exists(struct qz_os *os)
 {
     struct qz_kept kept;
-    bool exists = qz_kept_read(os, &kept) == 0;
+    int failed = qz_kept_read(os, &kept);
     qz_kept_free(&kept);
-    return exists;
+    return failed != ENOENT && failed != EINVAL;
 }
 
 void qz_kept_free(struct qz_kept *kept)

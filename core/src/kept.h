@@ -28,8 +28,10 @@ struct qz_kept {
 /* Keeps `result`, in place of one before. Returns 0 or an errno. */
 int qz_kept_write(struct qz_os *os, struct qz_result *result);
 
-/* Reads what is kept (free with qz_kept_free). Returns 0, ENOENT if nothing is, or another errno. */
+/* Reads what is kept (free with qz_kept_free). Returns 0, ENOENT if nothing is, EINVAL if it is not what we write, or
+ * another errno. */
 int qz_kept_read(struct qz_os *os, struct qz_kept *kept);
+/* What cannot be read just now is there. */
 bool qz_kept_exists(struct qz_os *os);
 void qz_kept_free(struct qz_kept *kept);
 

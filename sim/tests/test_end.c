@@ -159,6 +159,27 @@ QZ_TEST(a_result_is_told_once) // in the form that is asked for, and in a report
     run_free(run);
 }
 
+QZ_TEST(what_cannot_be_read_is_kept_for_the_next_one) // a backup that ended by itself, and `end` is short of memory
+{
+    bool refused = true;
+    for (unsigned nth = 1; refused; nth++) {
+        struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"}), again = CALL((char[]){"end"});
+        struct run *run = run_new(2);
+        call_do(run, &begin, false);
+        virtual_starve(run->world, VIRTUAL_AGENT, 1, nth);
+        call_do(run, &end, false);
+        refused = virtual_asked_for(run->world, VIRTUAL_AGENT, 1) >= nth;
+        virtual_starve(run->world, VIRTUAL_AGENT, 1, 0);
+        if (end.status != QZ_EXIT_CRASH) {
+            CHECK_INT(end.status, QZ_EXIT_SOFTWARE);
+            CHECK_CONTAINS(run->log, "memory");
+            call_do(run, &again, false);
+            CHECK_INT(again.status, QZ_EXIT_CRASH);
+        }
+        run_free(run);
+    }
+}
+
 QZ_TEST(how_long_it_was_open_is_kept) // as the time that the snapshot took; once
 {
     struct call begin = CALL((char[]){"begin"}), end = END_JSON;

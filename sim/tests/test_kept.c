@@ -295,3 +295,19 @@ QZ_TEST(what_cannot_be_read_is_told) // by its errno; also what is no file
     CHECK_INT(virtual_open_files(world), 0);
     virtual_free(world);
 }
+
+QZ_TEST(memory_that_is_short_is_no_damage)
+{
+    bool refused = true;
+    for (unsigned nth = 1; refused; nth++) {
+        struct virtual_world *world = virtual_new();
+        struct visit seen = {0};
+        virtual_add_file(world, KEPT, 0, 0600, SOUND);
+        virtual_starve(world, VIRTUAL_AGENT, 1, nth);
+        visit(world, &seen);
+        refused = virtual_asked_for(world, VIRTUAL_AGENT, 1) >= nth;
+        CHECK_INT(seen.read_error, refused ? ENOMEM : 0);
+        qz_kept_free(&seen.kept);
+        virtual_free(world);
+    }
+}

@@ -272,7 +272,7 @@ QZ_TEST(who_ends_it_is_killed_anywhere) // the result is told to the next one, u
 static bool starve_at(const struct victim *victim, unsigned nth)
 {
     struct run *run = run_new(2);
-    struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"});
+    struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"}), again = CALL((char[]){"end"});
     struct call next = CALL((char[]){"run"}, (char[]){"--hold"}, (char[]){"1"});
     virtual_starve(run->world, victim->role, victim->ordinal, victim->by_end ? 0 : nth);
     call_do(run, &begin, true);
@@ -283,6 +283,11 @@ static bool starve_at(const struct victim *victim, unsigned nth)
     CU_ASSERT(end.status >= 0);
     asked = asked || virtual_asked_for(run->world, victim->role, victim->ordinal) >= nth;
     virtual_starve(run->world, victim->role, victim->ordinal, 0);
+    if (victim->by_end && end.status != QZ_EXIT_APPLICATION) { /* it was not told, and is not lost */
+        CHECK_INT(end.status, QZ_EXIT_SOFTWARE);
+        call_do(run, &again, false);
+        CU_ASSERT(again.status == QZ_EXIT_APPLICATION || again.status == QZ_EXIT_CRASH);
+    }
     check_machine(run, "without memory", nth);
     CHECK_STRING(virtual_journal(run->world), "");
     call_do(run, &next, false);
