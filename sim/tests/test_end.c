@@ -271,6 +271,27 @@ QZ_TEST(what_agent_and_guardian_took_with_them_is_told_as_lost) // by its run, w
     run_free(run);
 }
 
+QZ_TEST(what_was_lost_is_not_forgotten_where_memory_is_short) // it is thawed by `end`, or by the next one
+{
+    bool refused = true;
+    for (unsigned nth = 1; refused; nth++) {
+        struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"}), thaw = CALL((char[]){"thaw"});
+        struct run *run = opened_run(&begin, RUN_MS);
+        virtual_kill_at(run->world, VIRTUAL_GUARDIAN, virtual_now_us(run->world) + 1);
+        virtual_kill_at(run->world, VIRTUAL_AGENT, virtual_now_us(run->world) + 1);
+        virtual_pause(run->world, RUN_SECOND);
+        virtual_starve(run->world, VIRTUAL_AGENT, 1, nth);
+        call_do(run, &end, false);
+        refused = virtual_asked_for(run->world, VIRTUAL_AGENT, 1) >= nth;
+        virtual_starve(run->world, VIRTUAL_AGENT, 1, 0);
+        CU_ASSERT(end.status == QZ_EXIT_NONE || end.status == QZ_EXIT_SOFTWARE);
+        call_do(run, &thaw, false);
+        CHECK_INT(thaw.status, 0);
+        CHECK_INT(virtual_frozen_count(run->world), 0);
+        run_free(run);
+    }
+}
+
 QZ_TEST(that_a_backup_was_lost_comes_before_what_stays_frozen) // the most decisive error first, as in every result
 {
     struct call begin = CALL((char[]){"begin"}), end = END_JSON;

@@ -433,7 +433,7 @@ QZ_TEST(beside_an_old_freeze_nothing_is_begun) // a volume that a dead run left 
 
 QZ_TEST(what_is_frozen_is_not_forgotten_where_memory_is_short) // as the next run begins, or somebody thaws
 {
-    static const char *const commands[] = {RUN_JSON, "freeze --hold 1", "thaw"};
+    static const char *const commands[] = {RUN_JSON, "freeze --hold 1", "thaw", "status", "check"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         bool refused = true;
         for (unsigned nth = 1; refused; nth++) {
