@@ -87,7 +87,7 @@ QZ_TEST(killed_in_the_midst_of_a_freeze) // A freeze that has begun takes effect
     struct scene scene;
     struct played played;
     scene_set(&scene);
-    scene_fault(&scene, SCENARIO_FREEZE, "/data")->delay_us = 100000;
+    scene_fault(&scene, SCENARIO_FREEZE, "/data")->delay_us = 500000;
     scene_send(&scene, "freeze /data begins", SCENARIO_GUARDIAN, SIGKILL);
     if (scene_play(&scene, &played)) {
         CHECK_ORDER(&played, "freeze /data begins", "KILL to guardian", "guardian dies KILL", "thaw /data begins",
@@ -132,10 +132,10 @@ QZ_TEST(actions_by_the_clock) // An action without a line is done at its time, o
     struct scene scene;
     struct played played;
     scene_set(&scene);
-    scene.pre.run_us = 800000;
+    scene.pre.run_us = 5000000;
     scene_step(&scene, "status");
     scene_send(&scene, NULL, SCENARIO_AGENT, SIGTERM);
-    scene.actions[0].after_us = 150000;
+    scene.actions[0].after_us = 1000000; /* it hears signals by then, with sanitizers on a busy machine */
     if (scene_play(&scene, &played)) {
         CHECK_ORDER(&played, "agent starts", "TERM to agent", "agent exits 20");
         CHECK_INT(played_count(&played, "TERM to agent"), 1);
@@ -148,7 +148,7 @@ QZ_TEST(actions_wait_their_time) // An action that is to be done after a line is
     struct scene scene;
     struct played played;
     scene_set(&scene);
-    scene.pre.run_us = 100000;
+    scene.pre.run_us = 500000;
     scene_send(&scene, "pre ScriptRunner 1 starts", SCENARIO_AGENT, SIGCONT);
     scene.actions[0].after_us = 20000;
     scene_send(&scene, "pre ScriptRunner 1 starts", SCENARIO_AGENT, SIGWINCH);

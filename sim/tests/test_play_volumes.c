@@ -169,7 +169,7 @@ QZ_TEST(fault_that_delays) // A delayed operation is done after its delay, and t
     struct scene scene;
     struct played played;
     scene_set(&scene);
-    scene_fault(&scene, SCENARIO_THAW, "/data")->delay_us = 100000;
+    scene_fault(&scene, SCENARIO_THAW, "/data")->delay_us = 500000;
     scene_send(&scene, "thaw /data begins", SCENARIO_AGENT, SIGCONT);
     scene.actions[0].after_us = 20000;
     if (scene_play(&scene, &played)) {
