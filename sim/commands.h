@@ -1,4 +1,5 @@
-/* commands.h: the commands of quiesce-sim. Each takes its own words (argv[0] is its name) and returns an exit status. */
+/* commands.h: the commands of quiesce-sim. Each takes its own words (argv[0] is its name) and returns an exit
+ * status. */
 #ifndef QUIESCE_SIM_COMMANDS_H
 #define QUIESCE_SIM_COMMANDS_H
 

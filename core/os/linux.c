@@ -176,8 +176,8 @@ static int process_signal(struct qz_os *os, const struct qz_process *process, in
 
 /* ---- Waiting ---------------------------------------------------------------------------------------------------- */
 
-/* SIGHUP and SIGINT, where nobody has us ignore them: nohup does, and a shell for what it runs in the background. What is
- * ignored would come to a signalfd all the same, as it is blocked. */
+/* SIGHUP and SIGINT, where nobody has us ignore them: nohup does, and a shell for what it runs in the background. What
+ * is ignored would come to a signalfd all the same, as it is blocked. */
 static void add_terminal_signals(sigset_t *set)
 {
     static const int numbers[] = {SIGHUP, SIGINT};
@@ -353,8 +353,8 @@ static int open_standard_streams(void)
     }
 }
 
-/* Once a large buffer was given back, the C library takes further ones from the heap, and that does not get small again;
- * agent and guardian are, while something is frozen, in memory as a whole. */
+/* Once a large buffer was given back, the C library takes further ones from the heap, and that does not get small
+ * again; agent and guardian are, while something is frozen, in memory as a whole. */
 #define LARGE_BUFFER (128 * 1024)
 
 /* From here on signals wait until wait() looks; children get the usual ones back. */

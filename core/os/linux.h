@@ -165,7 +165,8 @@ int64_t qz_linux_now_us(struct qz_os *os);
 /* Reads a small file into `buffer`, terminated and without its last newline. Returns its size; -1 and errno: it could
  * not be read, and is empty then. */
 ssize_t qz_linux_read_text(const char *path, char *buffer, size_t capacity);
-/* Reads `size` bytes from `at` on, or what there is up to the file's end, however few come at a time. Returns how many. */
+/* Reads `size` bytes from `at` on, or what there is up to the file's end, however few come at a time. Returns how
+ * many. */
 size_t qz_linux_read_at(int fd, void *buffer, size_t size, off_t at);
 /* Writes to a file of /proc or /sys that exists. Returns 0 or an errno. */
 int qz_linux_write_text(const char *path, const char *text);
@@ -190,7 +191,8 @@ int qz_linux_child_release(struct qz_os *os, int slot);
  * for orphans that came to us. */
 void qz_linux_reap(struct qz_linux *lx);
 
-/* Fills `event` with an end that has not been delivered yet; false: none. What the child had written is in its tails. */
+/* Fills `event` with an end that has not been delivered yet; false: none. What the child had written is in its
+ * tails. */
 bool qz_linux_take_child(struct qz_linux *lx, struct qz_event *event);
 
 /* Reads what a pipe holds. Bounded, so that nobody who writes without end keeps us. */
@@ -209,9 +211,9 @@ void qz_linux_children_forget(struct qz_linux *lx);
 
 /* ---- linux_command.c ---- */
 
-/* Finds what execvp(3) would execute as `name`, with the PATH of `envp`, and brings it in: the file, what interprets it,
- * and its libraries, so that executing it need not wait for a disk. `found` has room for PATH_MAX bytes. Returns 0 or
- * the errno for which it cannot be executed. */
+/* Finds what execvp(3) would execute as `name`, with the PATH of `envp`, and brings it in: the file, what interprets
+ * it, and its libraries, so that executing it need not wait for a disk. `found` has room for PATH_MAX bytes. Returns 0
+ * or the errno for which it cannot be executed. */
 int qz_linux_command_find(const char *name, char *const *envp, char *found);
 
 /* ---- linux_program.c ---- */

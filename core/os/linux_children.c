@@ -30,7 +30,8 @@ static int say(int line, int what)
     return 0;
 }
 
-/* Hears one word. Returns false if there comes none: the other end is closed, or with MSG_DONTWAIT, nothing was said. */
+/* Hears one word. Returns false if there comes none: the other end is closed, or with MSG_DONTWAIT, nothing was
+ * said. */
 static bool hear(int line, int *said, int flags)
 {
     ssize_t got;
@@ -337,8 +338,8 @@ static void abandon(struct qz_linux *lx, int slot, pid_t pid, int why)
     qz_linux_tree_drop(lx, slot);
 }
 
-/* Starts the child, and waits for its execve unless it is gated, with the write ends of the kit's pipes and its control group,
- * which are closed here. */
+/* Starts the child, and waits for its execve unless it is gated, with the write ends of the kit's pipes and its control
+ * group, which are closed here. */
 static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct qz_linux_kit *kit)
 {
     struct qz_linux_tree *tree = &lx->shared->trees[spec->slot];

@@ -8,8 +8,8 @@
  * Returns ENOMEM or 0; what cannot be found out stays empty. */
 int qz_linux_describe_devices(struct qz_mount_table *table, size_t index, const char *options);
 
-/* Fills in uuid and label of a mount on a block device: what udev has found; where it has not looked, what is on the disk,
- * which is waited for then. Returns ENOMEM or 0; what cannot be found out stays as it is. */
+/* Fills in uuid and label of a mount on a block device: what udev has found; where it has not looked, what is on the
+ * disk, which is waited for then. Returns ENOMEM or 0; what cannot be found out stays as it is. */
 int qz_linux_read_names(struct qz_mount *mount);
 
 /* A path under /dev to a block device; the caller frees. NULL: there is none. */

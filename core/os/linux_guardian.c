@@ -102,16 +102,16 @@ static struct qz_linux_pairing *new_pairing(struct qz_linux *lx)
     return pairing;
 }
 
-/* Lets the guardian go. Set before the end of the socket is seen: a dismissal is never taken for a death, whatever comes
- * between. */
+/* Lets the guardian go. Set before the end of the socket is seen: a dismissal is never taken for a death, whatever
+ * comes between. */
 static void let_go(struct qz_linux *lx)
 {
     lx->peer.pairing->dismissed = true;
     qz_linux_close_fd(&lx->peer.socket);
 }
 
-/* Waits a moment for the end of a guardian that was let go. Only for that: the end of another one is for qz_linux_reap to
- * see. */
+/* Waits a moment for the end of a guardian that was let go. Only for that: the end of another one is for qz_linux_reap
+ * to see. */
 static void await_end(struct qz_linux_peer *peer)
 {
     int64_t deadline_us = qz_linux_now_us(NULL) + DISMISS_WAIT_US;
@@ -193,8 +193,8 @@ static int receive(int socket, unsigned char *message)
             return (int)got;
         if (errno == EAGAIN)
             return -1;
-        /* ECONNRESET: the peer had not read everything before it ended. What it had sent is still to come. And memory that
-         * is short for a moment is no loss of the peer. */
+        /* ECONNRESET: the peer had not read everything before it ended. What it had sent is still to come. And memory
+         * that is short for a moment is no loss of the peer. */
         if (errno != EINTR && errno != ECONNRESET && !(errno == ENOMEM && tries++ < RECEIVE_TRIES))
             return 0;
     }

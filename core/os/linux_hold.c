@@ -100,8 +100,9 @@ int qz_linux_volume_recover(struct qz_os *os, int slot, const char *mount_point,
 
 /* ---- Urgency ------------------------------------------------------------------------------------------------------ */
 
-/* While something is frozen everybody may be waiting for us: on a busy machine we must not have to wait for our turn. What
- * we start does not inherit this. Whoever gave us another class knows better; not being allowed to is no matter. */
+/* While something is frozen everybody may be waiting for us: on a busy machine we must not have to wait for our
+ * turn. What we start does not inherit this. Whoever gave us another class knows better; not being allowed to is no
+ * matter. */
 static void hurry(void)
 {
     const struct sched_param lowest = {.sched_priority = 1};

@@ -138,8 +138,8 @@ static int mark_hidden(struct reading *reading)
     return 0;
 }
 
-/* Ends the reading at a line that libmount cannot understand: it would pass over it, and nobody would know of the mount.
- * The table's user data is where it says so: in the last line libmount forgets what is returned. */
+/* Ends the reading at a line that libmount cannot understand: it would pass over it, and nobody would know of the
+ * mount. The table's user data is where it says so: in the last line libmount forgets what is returned. */
 static int refuse_line(struct libmnt_table *rows, const char *name, int line)
 {
     (void)name, (void)line;
@@ -245,8 +245,8 @@ static bool is_mounted(int id, dev_t dev)
     return found;
 }
 
-/* Is what was opened as `path`, of mount number `id`, on superblock `dev`? Most filesystems say so themselves; for others
- * (btrfs) the mount table has to be read again, which takes the longer the more is mounted. */
+/* Is what was opened as `path`, of mount number `id`, on superblock `dev`? Most filesystems say so themselves; for
+ * others (btrfs) the mount table has to be read again, which takes the longer the more is mounted. */
 static bool is_on(int path, int id, dev_t dev)
 {
     struct stat status;

@@ -1,4 +1,5 @@
-/* linux_state.c: files that we write, and what says on this machine that we run: the directory, the lock, the journal. */
+/* linux_state.c: files that we write, and what says on this machine that we run: the directory, the lock, the
+ * journal. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -69,8 +70,8 @@ static int create_file(const char *path, const char *text, size_t size, mode_t m
     return failed;
 }
 
-/* Writes to what is there and cannot be replaced: a device, a pipe, a file that has a descriptor and no name. A pipe by name
- * that nobody reads is not waited for (ENXIO). */
+/* Writes to what is there and cannot be replaced: a device, a pipe, a file that has a descriptor and no name. A pipe by
+ * name that nobody reads is not waited for (ENXIO). */
 static int write_special(const char *path, const char *text, size_t size)
 {
     int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

@@ -161,8 +161,8 @@ static int make_cgroup(struct qz_linux *lx, unsigned attempt)
 
 /* ---- Trees: beginning and end ----------------------------------------------------------------------------------- */
 
-/* FNV-1a, whose last bytes hardly reach the upper bits, and the mixing that ends MurmurHash3, so that they do: names that
- * differ in their last digits only ("db1" at attempt 2, "db2" at attempt 1) would have the same sum. */
+/* FNV-1a, whose last bytes hardly reach the upper bits, and the mixing that ends MurmurHash3, so that they do: what
+ * differs in last digits only (run …-5f0a9b at attempt 2, run …-5f0a9c at attempt 1) would have the same sum. */
 static uint64_t hash_of(const char *text)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -1,5 +1,5 @@
-/* no_names.c: no user and no group has a name. Linked in only where quiesce is linked statically: parts of libmount that
- * quiesce never comes to look names up, and the C library's way of doing so is a matter of shared libraries. */
+/* no_names.c: no user and no group has a name. Linked in only where quiesce is linked statically: parts of libmount
+ * that quiesce never comes to look names up, and the C library's way of doing so is a matter of shared libraries. */
 #include <grp.h>
 #include <pwd.h>
 #include <stddef.h>

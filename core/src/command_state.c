@@ -1,4 +1,5 @@
-/* `quiesce status` and `quiesce thaw`: what the journal says is frozen, told or thawed; and what `begin` tells of it. */
+/* `quiesce status` and `quiesce thaw`: what the journal says is frozen, told or thawed; and what `begin` tells of
+ * it. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -35,8 +35,8 @@ int qz_command_result(struct qz_os *os, enum qz_format format, const char *repor
                       bool no_colour);
 int qz_command_report(struct qz_os *os, const char *report_path, const char *json);
 
-/* What all commands share: printing a result; saying what failed, and memory that was short, on the log. They return the
- * exit status (`status`, of a result that could not be printed QZ_EXIT_SOFTWARE instead of 0; QZ_EXIT_SOFTWARE). */
+/* What all commands share: printing a result; saying what failed, and memory that was short, on the log. They return
+ * the exit status (`status`, of a result that could not be printed QZ_EXIT_SOFTWARE instead of 0; QZ_EXIT_SOFTWARE). */
 int qz_command_print(struct qz_os *os, const char *text, int status);
 int qz_command_fail(struct qz_os *os, const struct qz_error *error, int status);
 int qz_command_out_of_memory(struct qz_os *os);

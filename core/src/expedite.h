@@ -19,8 +19,8 @@
  * (QZ_DETAIL_SIZE bytes) says so, or is empty where that was asked for. */
 bool qz_expedite_plan(struct qz_os *os, enum qz_expedite mode, char *why);
 
-/* For a hold whose freeze is to be expedited, else nothing: from now on; and not any more, from `until_us` at the latest.
- * Allocate nothing. */
+/* For a hold whose freeze is to be expedited, else nothing: from now on; and not any more, from `until_us` at the
+ * latest. Allocate nothing. */
 void qz_expedite_begin(struct qz_freezer *freezer, int64_t now_us);
 void qz_expedite_end(struct qz_freezer *freezer, int64_t now_us);
 

@@ -142,8 +142,8 @@ static void note_for_peer(struct qz_freezer *freezer, int slot)
                                      .begin_us = done->begin_us, .end_us = done->end_us});
 }
 
-/* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well where nobody knows how far it
- * came; what this process is freezing is thawed when it comes back. */
+/* Thaws what is frozen on this level. What the peer was freezing or thawing is thawed as well where nobody knows how
+ * far it came; what this process is freezing is thawed when it comes back. */
 static void thaw_level(struct qz_freezer *freezer, int level, int64_t now_us)
 {
     struct qz_hold *hold = freezer->hold;
@@ -342,8 +342,8 @@ static bool level_done(const struct qz_freezer *freezer, int64_t now_us)
             !level_in_state(freezer->hold, freezer->level, QZ_HOLD_THAWING_NOW));
 }
 
-/* Is there a volume that a peer which drives no longer may still freeze, or has frozen late and thaws, if it can? How far it
- * came only looking again tells. */
+/* Is there a volume that a peer which drives no longer may still freeze, or has frozen late and thaws, if it can? How
+ * far it came only looking again tells. */
 static bool any_unknown(const struct qz_freezer *freezer)
 {
     const struct qz_hold *hold = freezer->hold;
@@ -385,8 +385,8 @@ static int64_t thawing_deadline(const struct qz_freezer *freezer)
     return awaited ? sooner(freezer->freeze_wait_us, freezer->give_up_us) : freezer->give_up_us;
 }
 
-/* Who slept longer than he was to has not heard yet of what has come back meanwhile: a FIFREEZE has a moment for that, and what it
- * froze the time to be thawed. */
+/* Who slept longer than he was to has not heard yet of what has come back meanwhile: a FIFREEZE has a moment for that,
+ * and what it froze the time to be thawed. */
 static void make_up_for_sleep(struct qz_freezer *freezer, int64_t now_us)
 {
     if (freezer->awake_us == QZ_NEVER || now_us <= freezer->awake_us + RETRY_US)

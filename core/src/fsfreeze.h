@@ -108,8 +108,8 @@ int64_t qz_hold_freezing_deadline(const struct qz_hold *hold);
 /* Is anything frozen by us, or may it become so? */
 bool qz_hold_owes(const struct qz_hold *hold);
 
-/* Rounds of flushing. What FIFREEZE finds dirty it flushes while writers stand still, so a further round, in which they do
- * not, is worth its time while there is less to flush in each. */
+/* Rounds of flushing. What FIFREEZE finds dirty it flushes while writers stand still, so a further round, in which they
+ * do not, is worth its time while there is less to flush in each. */
 struct qz_presync {
     int rounds; /* begun */
     int64_t first_us; /* when everything was begun, writing out before the first one included */
@@ -123,8 +123,8 @@ struct qz_presync {
 
 void qz_presync_begin(struct qz_presync *presync, int64_t now_us);
 
-/* All volumes have been flushed: again? Only if the last round took less than half as long as the one before, and another
- * one like it would not use up more than half of `freeze_timeout_us`. */
+/* All volumes have been flushed: again? Only if the last round took less than half as long as the one before, and
+ * another one like it would not use up more than half of `freeze_timeout_us`. */
 bool qz_presync_again(const struct qz_presync *presync, int64_t now_us, int64_t freeze_timeout_us);
 
 /* A process's own view beside the shared one. */
@@ -144,7 +144,8 @@ struct qz_freezer {
 
 void qz_freezer_init(struct qz_freezer *freezer, struct qz_os *os, struct qz_hold *hold, enum qz_driver self);
 
-/* Begins, if nothing was begun or ended before. Until when that may take, who asked for it has written to freeze_deadline_us. */
+/* Begins, if nothing was begun or ended before. Until when that may take, who asked for it has written to
+ * freeze_deadline_us. */
 void qz_freezer_begin(struct qz_freezer *freezer);
 
 /* Starts thawing; no effect when that was begun, or when the peer drives. */

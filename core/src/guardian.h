@@ -14,8 +14,9 @@
 #include "fsfreeze.h"
 #include "quiesce/os.h"
 
-/* How long a guardian may take to answer, before it is asked again or, if it has not done what is due, the agent thaws by
- * itself. It is asked whenever it is told something, and when something is due; to freeze it has the freeze timeout. */
+/* How long a guardian may take to answer, before it is asked again or, if it has not done what is due, the agent
+ * thaws by itself. It is asked whenever it is told something, and when something is due; to freeze it has the freeze
+ * timeout. */
 #define QZ_GUARDIAN_PATIENCE_US 250000
 
 /* What a guardian does after the agent's death, when everything is thawed, or cannot be. `hold` NULL: it had none. */
@@ -38,10 +39,11 @@ struct qz_guard {
     int signal_number; /* a signal that came while we waited; 0: none */
 };
 
-/* Starts a guardian, which takes the place of the one before, and is ready on return. With a hold, its volumes are armed then,
- * and the agent's too. Returns 0 or an errno; the one before may then be there still. */
+/* Starts a guardian, which takes the place of the one before, and is ready on return. With a hold, its volumes are
+ * armed then, and the agent's too. Returns 0 or an errno; the one before may then be there still. */
 int qz_guard_start(struct qz_guard *guard);
-/* The same in two parts, for what there is to be done while it begins. The second one only where the first has returned 0. */
+/* The same in two parts, for what there is to be done while it begins. The second one only where the first has returned
+ * 0. */
 int qz_guard_begin(struct qz_guard *guard);
 int qz_guard_await(struct qz_guard *guard);
 
@@ -62,12 +64,12 @@ bool qz_guard_look(struct qz_guard *guard); /* true: the freeze does not hold an
 /* Has everything thawed. Returns when it is, or cannot be. */
 void qz_guard_thaw(struct qz_guard *guard);
 
-/* The hold is over: gives up the volumes, the guardian's too, unless it is owing a thaw. A guardian that does not answer in time
- * keeps them. */
+/* The hold is over: gives up the volumes, the guardian's too, unless it is owing a thaw. A guardian that does not
+ * answer in time keeps them. */
 void qz_guard_close(struct qz_guard *guard);
 
-/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed, and then clears the journal. One that
- * is stopped is ended, if nothing is owing. */
+/* Lets the guardian go; one that waits for a stuck volume stays until that is thawed, and then clears the journal. One
+ * that is stopped is ended, if nothing is owing. */
 void qz_guard_end(struct qz_guard *guard, bool owing);
 
 #endif

@@ -416,8 +416,8 @@ static void note(struct thawing *thawing, const struct qz_event *event)
         thawing->thawed[event->slot] = thawed;
 }
 
-/* Starts every thaw that is due; all at once, since a thaw may have to wait for that of a lower volume. Returns when the
- * next one is due, or `deadline_us`. */
+/* Starts every thaw that is due; all at once, since a thaw may have to wait for that of a lower volume. Returns when
+ * the next one is due, or `deadline_us`. */
 static int64_t start_due(struct thawing *thawing, int64_t now_us, int64_t deadline_us)
 {
     const struct qz_journal *journal = thawing->journal;

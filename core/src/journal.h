@@ -41,7 +41,8 @@ struct qz_journal {
     size_t post_count;
 };
 
-/* Takes the machine-wide lock. Returns 0, or an errno with `error` set: EWOULDBLOCK (AlreadyRunning), else InternalError. */
+/* Takes the machine-wide lock. Returns 0, or an errno with `error` set: EWOULDBLOCK (AlreadyRunning), else
+ * InternalError. */
 int qz_journal_lock(struct qz_os *os, struct qz_error *error);
 
 /* Writes what `journal` says for this boot. Returns 0 or an errno. */
@@ -51,7 +52,8 @@ int qz_journal_clear(struct qz_os *os);
 /* Removes what a dead run had as its TMPDIR in the state directory, if it had one there. */
 void qz_journal_remove_tmpdir(struct qz_os *os, const char *run_id);
 
-/* The debts of dead processes are paid: clears the journal, and removes what else their run had in the state directory. */
+/* The debts of dead processes are paid: clears the journal, and removes what else their run had in the state
+ * directory. */
 void qz_journal_settle(struct qz_os *os, const struct qz_journal *journal);
 
 /* What a journal that cannot be read just now returns: another time it may say what is frozen. */
@@ -67,7 +69,8 @@ void qz_journal_free(struct qz_journal *journal);
  * as thawed by nobody); `thawed` (NULL, or room for volume_count) says which. */
 size_t qz_journal_thaw(struct qz_os *os, const struct qz_journal *journal, bool *thawed, struct qz_error_list *errors);
 
-/* The same with the journal of dead processes, for the holder of the lock: it is cleared unless a volume stays frozen. */
+/* The same with the journal of dead processes, for the holder of the lock: it is cleared unless a volume stays
+ * frozen. */
 size_t qz_journal_recover(struct qz_os *os, const struct qz_journal *journal, struct qz_error_list *errors);
 
 #endif

@@ -161,8 +161,8 @@ static bool check_files(struct qz_session *session)
 
 /* ---- The way ---------------------------------------------------------------------------------------------------- */
 
-/* Has the command get ready to go on as soon as everything is frozen, if there will be a snapshot as far as can be told now.
- * Returns false if it cannot be started: then nothing is frozen for it. */
+/* Has the command get ready to go on as soon as everything is frozen, if there will be a snapshot as far as can be told
+ * now. Returns false if it cannot be started: then nothing is frozen for it. */
 static bool start_snapshot(struct qz_session *session, bool freezes)
 {
     struct qz_verdict_facts hoped = session->facts;

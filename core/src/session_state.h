@@ -1,4 +1,5 @@
-/* session_state.h: a session on its way; shared by session.c (the way) and takeover.c (its end, when the agent died). */
+/* session_state.h: a session on its way; shared by session.c (the way) and takeover.c (its end, when the agent
+ * died). */
 #ifndef QUIESCE_SESSION_STATE_H
 #define QUIESCE_SESSION_STATE_H
 
@@ -54,7 +55,8 @@ void qz_session_add_unready(struct qz_session *session, enum qz_code code, enum 
 const char *qz_session_thaw_words(const struct qz_hold *hold);
 const char *qz_session_post_words(const struct qz_session *session);
 
-/* Takes in a signal that came (0: none) as one that ends the session; a word on the snapshot is none, once it is open. */
+/* Takes in a signal that came (0: none) as one that ends the session; a word on the snapshot is none, once it is
+ * open. */
 void qz_session_note_signal(struct qz_session *session, int signal_number);
 
 /* "run", "freeze" or "begin". */

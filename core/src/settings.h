@@ -15,8 +15,8 @@
 /* In place of rcu_expedited's 0. The kernel keeps any number. */
 #define QZ_MARK_EXPEDITED 71563
 
-/* The writeback period is marked where it is whole seconds, by so many centiseconds more: it is as good as before, should a
- * mark ever stay. 0 is no period but says that the disks are not to be woken up, and stays. */
+/* The writeback period is marked where it is whole seconds, by so many centiseconds more: it is as good as before,
+ * should a mark ever stay. 0 is no period but says that the disks are not to be woken up, and stays. */
 #define QZ_MARK_PERIOD 63
 #define QZ_MARK_PERIOD_UNIT 100
 #define QZ_MARK_PERIOD_MAX 1000000

@@ -35,17 +35,18 @@ bool qz_snapshot_prepare(struct qz_snapshot *snapshot, const char *run_id, const
  * why. True, if there is no command. */
 bool qz_snapshot_start(struct qz_snapshot *snapshot);
 
-/* Waits for the command to stand ready, if it was started; before any other event is waited for. Returns false if it could not
- * be executed; the result says why. */
+/* Waits for the command to stand ready, if it was started; before any other event is waited for. Returns false if it
+ * could not be executed; the result says why. */
 bool qz_snapshot_await(struct qz_snapshot *snapshot);
 
 /* Ends a command that waits, if one does; only while nothing is frozen. Returns a signal's number or 0. */
 int qz_snapshot_cancel(struct qz_snapshot *snapshot);
 
-/* Lets the command go on, or holds, while `guard` (NULL: nothing is frozen) is watched. Ends early when a signal comes; when the
- * freeze is lost it goes on if `go_on` (crash-consistent), else ends. The result tells the rest. On return nothing of a
- * command that failed is alive, except where `left_alive` owns up; what a successful one left behind is its own. Where
- * the snapshot was taken, the freeze, if it still holds, goes on holding. Returns a signal's number or 0. */
+/* Lets the command go on, or holds, while `guard` (NULL: nothing is frozen) is watched. Ends early when a signal comes;
+ * when the freeze is lost it goes on if `go_on` (crash-consistent), else ends. The result tells the rest. On return
+ * nothing of a command that failed is alive, except where `left_alive` owns up; what a successful one left behind is
+ * its own. Where the snapshot was taken, the freeze, if it still holds, goes on holding. Returns a signal's number or
+ * 0. */
 int qz_snapshot_run(struct qz_snapshot *snapshot, struct qz_guard *guard, bool go_on);
 
 void qz_snapshot_clean(struct qz_snapshot *snapshot);

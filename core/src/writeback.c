@@ -23,8 +23,8 @@ void qz_writeback_begin(struct qz_writeback *writeback, struct qz_os *os, int64_
         wake_flushers(writeback, os, now_us, dirty_bytes);
 }
 
-/* A further round is for what was dirtied meanwhile. Of that only the whole machine's is known: so not after one in which
- * little was left for our disks, or not much less than in the one before. */
+/* A further round is for what was dirtied meanwhile. Of that only the whole machine's is known: so not after one in
+ * which little was left for our disks, or not much less than in the one before. */
 static bool again(const struct qz_writeback *writeback, int64_t round_bytes, int64_t dirty_bytes)
 {
     return writeback->rounds < QZ_WRITEBACK_ROUNDS_MAX && dirty_bytes >= QZ_WRITEBACK_WORTH_BYTES &&

@@ -456,7 +456,8 @@ QZ_TEST(without_control_groups_what_belongs_to_whom_is_never_mistaken)
     linux_check_close(os);
 }
 
-/* Plugins have names in common: their scripts of the same phase and attempt tell their environments apart by nothing. */
+/* Plugins have names in common: their scripts of the same phase and attempt tell their environments apart by
+ * nothing. */
 QZ_TEST(without_control_groups_what_another_script_left_behind_is_not_ours)
 {
     struct qz_os *os = linux_check_open();

@@ -129,7 +129,8 @@ QZ_TEST(what_is_no_regular_file_is_written_to_and_stays)
     linux_check_close(os);
 }
 
-/* A link in a directory like /tmp, made by `owner` and leading to `target`. Its path is good until the next in_state. */
+/* A link in a directory like /tmp, made by `owner` and leading to `target`. Its path is good until the next
+ * in_state. */
 static const char *link_in_sticky(struct qz_os *os, const char *target, uid_t owner)
 {
     const char *directory = in_state(os, "sticky");

@@ -61,7 +61,8 @@ struct fault {
     bool resumes; /* stopped for so long */
 };
 
-/* Calls `each` for everything that may befall the site; faults are static. False: nobody has thought of this call yet. */
+/* Calls `each` for everything that may befall the site; faults are static. False: nobody has thought of this call
+ * yet. */
 bool faults_of(const struct site *site, void (*each)(void *argument, const struct fault *fault), void *argument);
 bool fault_waits(const struct fault *fault); /* it takes seconds, most of them idle */
 

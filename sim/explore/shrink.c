@@ -79,8 +79,8 @@ static bool still(struct shrinker *shrinker)
 
 /* ---- Taking out ------------------------------------------------------------------------------------------------- */
 
-/* Without them it is no scenario, one that is played somewhere else, or one that says nothing: of another fault, or of what
- * nobody was there to thaw. */
+/* Without them it is no scenario, one that is played somewhere else, or one that says nothing: of another fault, or of
+ * what nobody was there to thaw. */
 static bool is_needed(const struct shrinker *shrinker, const cJSON *parent, const cJSON *item)
 {
     static const char *const KEYS[] = {"$schema", "description", "worlds", "expect", "calls", "about", "nth", "then"};

@@ -43,8 +43,8 @@ struct fakefs_mount {
 /* Starts a server and waits until it is mounted. 0 or an errno; `why` gets one line on failure. The server ends, and
  * unmounts, when the calling process has ended, however that came. */
 int fakefs_start(struct fakefs *fakefs, const struct fakefs_mount *mount, char *why, size_t why_size);
-/* Releases all that hangs (it fails), unmounts, ends the server; whatever state it is in, also if it was killed. Bounded
- * in time. What others mounted on it or in it is unmounted too. Nothing, if it is not started. */
+/* Releases all that hangs (it fails), unmounts, ends the server; whatever state it is in, also if it was killed.
+ * Bounded in time. What others mounted on it or in it is unmounted too. Nothing, if it is not started. */
 void fakefs_stop(struct fakefs *fakefs);
 
 /* A rule: what happens to operations that match. Zeroed but for `operation`: to every one, nothing. Of several rules
@@ -70,8 +70,8 @@ struct fakefs_rule {
 int fakefs_add_rule(struct fakefs *fakefs, const struct fakefs_rule *rule);
 int fakefs_clear_rules(struct fakefs *fakefs);
 int fakefs_release(struct fakefs *fakefs, const char *operation); /* what waits because of a rule; NULL: everything */
-/* Freezes and thaws as the kernel would: EBUSY, EINVAL, one at a time; rules for "freeze" and "thaw" apply, so that it may
- * take long or never return. Writers are stopped from the beginning of freezing on: whatever would change something
+/* Freezes and thaws as the kernel would: EBUSY, EINVAL, one at a time; rules for "freeze" and "thaw" apply, so that it
+ * may take long or never return. Writers are stopped from the beginning of freezing on: whatever would change something
  * waits. What the kernel holds dirty of mappings is not flushed: that takes a syncfs before. */
 int fakefs_freeze(struct fakefs *fakefs);
 int fakefs_thaw(struct fakefs *fakefs);

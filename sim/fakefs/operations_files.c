@@ -83,8 +83,8 @@ static void change_times(struct node *node, const struct operation *operation)
             operation->valid & FUSE_SET_ATTR_MTIME_NOW ? node->changed_at : operation->attributes.st_mtim;
 }
 
-/* ftruncate and O_TRUNC modify a file whatever size it has, truncate only if the size is another; which of them it is can
- * be seen but for O_TRUNC, taken for what it is likely to be. */
+/* ftruncate and O_TRUNC modify a file whatever size it has, truncate only if the size is another; which of them it is
+ * can be seen but for O_TRUNC, taken for what it is likely to be. */
 static void change_size(const struct server *server, struct node *node, const struct operation *operation)
 {
     int64_t size = operation->attributes.st_size;

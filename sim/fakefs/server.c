@@ -35,8 +35,8 @@ static ssize_t read_message(int device, void *buffer, size_t size, void *userdat
     return read(device, buffer, size);
 }
 
-/* libfuse does not know FUSE_HANDLE_KILLPRIV_V2, without which the kernel asks for an attribute before each write. So it
- * is added to what libfuse says in its first message, which is what it has negotiated. */
+/* libfuse does not know FUSE_HANDLE_KILLPRIV_V2, without which the kernel asks for an attribute before each write. So
+ * it is added to what libfuse says in its first message, which is what it has negotiated. */
 static ssize_t write_message(int device, struct iovec *parts, int count, void *userdata)
 {
     struct server *to = userdata;

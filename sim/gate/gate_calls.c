@@ -158,13 +158,15 @@ static size_t uuid_length(const char *text)
     return length == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' ? length : 0;
 }
 
-/* How long the mark of a harness is that begins here (sweep.h), with numbers and six random characters; 0: none does. */
+/* How long the mark of a harness is that begins here (sweep.h), with numbers and six random characters; 0: none
+ * does. */
 static size_t mark_length(const char *text)
 {
     return strncmp(text, "quiesce-sim.", 12) == 0 ? strcspn(text, "/") : 0;
 }
 
-/* In place: numbers that stand alone, behind one of /.-:[ or "loop" become "*", and so do names of runs and of harnesses, and UUIDs. */
+/* In place: numbers that stand alone, behind one of /.-:[ or "loop" become "*", and so do names of runs and of
+ * harnesses, and UUIDs. */
 static void generalise(char *path)
 {
     size_t length = strlen(path);

@@ -169,7 +169,8 @@ struct scenario_blow {
     int64_t resume_us; /* SIGCONT follows so much later; SCENARIO_FOREVER: it does not */
 };
 
-/* Who makes a system call: a child is what quiesce has forked, until it executes something or shows itself as guardian. */
+/* Who makes a system call: a child is what quiesce has forked, until it executes something or shows itself as
+ * guardian. */
 enum scenario_caller { SCENARIO_BY_AGENT, SCENARIO_BY_GUARDIAN, SCENARIO_BY_CHILD };
 
 /* A system call of quiesce's goes wrong, or something happens to quiesce right there (real worlds). */

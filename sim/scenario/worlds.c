@@ -58,7 +58,8 @@ static void look_at_volume(struct finding_worlds *finding, const struct scenario
     }
 }
 
-/* A disk that a loop device serves cannot be pulled out while it is mounted, but what serves the file below it can fail. */
+/* A disk that a loop device serves cannot be pulled out while it is mounted, but what serves the file below it can
+ * fail. */
 static void look_at_action(struct finding_worlds *finding, const struct scenario_action *action)
 {
     const struct scenario_volume *volume = finding->scenario->volumes;

@@ -1,4 +1,5 @@
-/* acts.h: what is done to two filesystems alike, for test_fakefs_same.c: each step in both, and what it came to as a line. */
+/* acts.h: what is done to two filesystems alike, for test_fakefs_same.c: each step in both, and what it came to as a
+ * line. */
 #ifndef QUIESCE_TESTS_ACTS_H
 #define QUIESCE_TESTS_ACTS_H
 
@@ -42,7 +43,8 @@ struct act {
 extern const struct act ACTS[];
 extern const size_t ACTS_COUNT;
 
-/* What tmpfs has reserved is data or a hole to its lseek by rules of its own: a sequence has one of them or the other. */
+/* What tmpfs has reserved is data or a hole to its lseek by rules of its own: a sequence has one of them or the
+ * other. */
 extern bool acts_reserve;
 
 void acts_do(struct side *side, const struct step *step);

@@ -30,8 +30,8 @@
 /* Waits for an event of that kind and drops others. False: it did not come. */
 bool contract_await(struct qz_os *os, enum qz_event_kind kind, struct qz_event *event);
 
-/* Starts `path` as slot 0, and returns what child_start does, or child_await for one that is gated; tails[0] gets its output,
- * tails[1] its errors. */
+/* Starts `path` as slot 0, and returns what child_start does, or child_await for one that is gated; tails[0] gets its
+ * output, tails[1] its errors. */
 int contract_start(struct qz_os *os, const char *path, const struct qz_path_facts *facts, bool gated,
                    struct qz_tail *tails);
 /* Starts a script of that kind, as it is found now. */

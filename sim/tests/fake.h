@@ -46,8 +46,8 @@ void fake_rule(struct fake *fake, struct fakefs_rule rule);
 
 int64_t fake_now_us(void); /* of the monotonic clock */
 
-/* How many records there are of an operation ("change": any that changes something) of `path` (NULL: any) with that error
- * (-1: any). */
+/* How many records there are of an operation ("change": any that changes something) of `path` (NULL: any) with that
+ * error (-1: any). */
 int64_t fake_records(struct fake *fake, const char *operation, const char *path, int error);
 /* The last of them; at_us 0: none. */
 struct fakefs_record fake_last_record(struct fake *fake, const char *operation, const char *path);

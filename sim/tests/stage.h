@@ -1,5 +1,6 @@
-/* stage.h: tests of sandboxes. Each sandbox is opened in a process of its own (it becomes the player), under a harness's
- * folder of its own; a process apart, which needs nothing from the test, sweeps that folder after some seconds. */
+/* stage.h: tests of sandboxes. Each sandbox is opened in a process of its own (it becomes the player), under a
+ * harness's folder of its own; a process apart, which needs nothing from the test, sweeps that folder after some
+ * seconds. */
 #ifndef QUIESCE_TESTS_STAGE_H
 #define QUIESCE_TESTS_STAGE_H
 

@@ -34,7 +34,8 @@ void story_result(struct story *story, const char *consistency, int exit, const 
 /* A run as it should be. */
 void story_good_run(struct story *story);
 
-/* Judges, and checks that there is just this: a finding of `invariant` whose text has `part`; none if `part` is NULL. */
+/* Judges, and checks that there is just this: a finding of `invariant` whose text has `part`; none if `part` is
+ * NULL. */
 void story_judged(struct story *story, int invariant, const char *part);
 
 #endif

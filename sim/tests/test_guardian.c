@@ -1,5 +1,5 @@
-/* Agent and guardian: whichever of them dies, at whatever moment, the other one thaws, does what is owed, and nothing is
- * claimed that did not hold. */
+/* Agent and guardian: whichever of them dies, at whatever moment, the other one thaws, does what is owed, and nothing
+ * is claimed that did not hold. */
 #include <errno.h>
 #include <signal.h>
 

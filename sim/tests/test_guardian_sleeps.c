@@ -1,5 +1,5 @@
-/* A guardian that sleeps, or does not answer: the agent does what is due, and the guardian, when it wakes up, no more than
- * is left to it. */
+/* A guardian that sleeps, or does not answer: the agent does what is due, and the guardian, when it wakes up, no more
+ * than is left to it. */
 #include <errno.h>
 #include <signal.h>
 

@@ -1,4 +1,5 @@
-/* How a script is started: words, environment, output; and what comes of one that cannot be. quiesce.conf(5), SCRIPTS. */
+/* How a script is started: words, environment, output; and what comes of one that cannot be. quiesce.conf(5),
+ * SCRIPTS. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

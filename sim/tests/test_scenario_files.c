@@ -1,4 +1,5 @@
-/* Files of scenarios: what ships is sound, each mistake in fixtures/scenarios/bad is told, and the schema says the same. */
+/* Files of scenarios: what ships is sound, each mistake in fixtures/scenarios/bad is told, and the schema says the
+ * same. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Memory runs out, at every piece that agent and guardian ask for in turn: what oracle.h demands is true all the same. */
+/* Memory runs out, at every piece that agent and guardian ask for in turn: what oracle.h demands is true all the
+ * same. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,8 +17,8 @@ static struct run *machine(void)
     return run;
 }
 
-/* What must be true. Where memory is too short for the result itself, a line on the log and exit status 70 stand for it;
- * where it is too short to start the post-script, the result says so. */
+/* What must be true. Where memory is too short for the result itself, a line on the log and exit status 70 stand for
+ * it; where it is too short to start the post-script, the result says so. */
 static const char *judge(struct run *run)
 {
     struct oracle_terms terms = {.hold_limit_us = HOLD_LIMIT_US, .no_result = !run->json && run->status != -1};

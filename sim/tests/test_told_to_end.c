@@ -1,4 +1,5 @@
-/* Agent and guardian are told to end, or to thaw, at whatever moment: all is undone, and no more is claimed than is true. */
+/* Agent and guardian are told to end, or to thaw, at whatever moment: all is undone, and no more is claimed than is
+ * true. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

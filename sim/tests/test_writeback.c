@@ -1,5 +1,5 @@
-/* Where much is dirty it is written out before anything is flushed; and whatever befalls, the setting that makes the kernel
- * do so is in the end what it was. */
+/* Where much is dirty it is written out before anything is flushed; and whatever befalls, the setting that makes the
+ * kernel do so is in the end what it was. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -113,7 +113,8 @@ static bool is_operation(const struct trace_event *event, enum trace_op op, enum
     return event->op == op && event->what == what && event->role != TRACE_OTHER;
 }
 
-/* Somebody else's snapshot was taken, by the word of whoever calls `end`, after `begin` had returned and before that. */
+/* Somebody else's snapshot was taken, by the word of whoever calls `end`, after `begin` had returned and before
+ * that. */
 static void find_foreign_window(struct inquiry *inquiry)
 {
     const struct trace *trace = &inquiry->outcome->trace;

@@ -55,7 +55,8 @@ static bool is_in(const char *text, const char *const *list, size_t size)
     return false;
 }
 
-/* What somebody else froze stays; so does what the scenario says stays, where it ends with agent and guardian killed. */
+/* What somebody else froze stays; so does what the scenario says stays, where it ends with agent and guardian
+ * killed. */
 static bool may_stay_frozen(const struct judging *judging, const char *mount)
 {
     const struct scenario *scenario = judging->scenario;
@@ -126,7 +127,8 @@ int64_t judge_hold_limit_us(const struct scenario_step *step)
     return (int64_t)(limit_s * US_PER_S);
 }
 
-/* Can nobody be blamed for a late thaw: it was made to be late, or both who could have thawed were stopped or killed? */
+/* Can nobody be blamed for a late thaw: it was made to be late, or both who could have thawed were stopped or
+ * killed? */
 static bool is_late_on_purpose(const struct judging *judging, const char *volume, int step)
 {
     for (size_t i = 0; i < judging->scenario->fault_count; i++) {

@@ -87,8 +87,8 @@ struct world {
     const char *(*lacks)(void);
     /* NULL: the scenario can be played here; else why not. */
     const char *(*cannot)(const struct scenario *scenario);
-    /* Plays. Whatever happens, nothing of the scenario is left frozen, mounted, attached or running afterwards, and what
-     * had to be removed by force is in `left`. Free with outcome_free. */
+    /* Plays. Whatever happens, nothing of the scenario is left frozen, mounted, attached or running afterwards, and
+     * what had to be removed by force is in `left`. Free with outcome_free. */
     void (*play)(const struct scenario *scenario, const struct world_settings *settings, struct outcome *outcome);
 };
 

@@ -47,7 +47,8 @@ struct qz_config {
 enum qz_code qz_config_parse(const char *path, const char *text, size_t size, struct qz_config *config,
                              struct qz_warning_list *warnings, struct qz_error *error);
 
-/* What holds for a plugin whose config cannot be trusted: no scripts, continue on failure, freeze. Allocates nothing. */
+/* What holds for a plugin whose config cannot be trusted: no scripts, continue on failure, freeze. Allocates
+ * nothing. */
 void qz_config_set_defaults(struct qz_config *config);
 
 void qz_config_free(struct qz_config *config);

@@ -213,15 +213,16 @@ struct qz_os_ops {
     const char *(*state_directory)(struct qz_os *os);
 
     /* -- children -- */
-    /* Starts a child. ESTALE: the file or a directory changed since `facts`; other errno: could not be started. One that
-     * is gated begins beside us to do everything but to be executed, and then waits; it ends there if the agent dies. */
+    /* Starts a child. ESTALE: the file or a directory changed since `facts`; other errno: could not be started. One
+     * that is gated begins beside us to do everything but to be executed, and then waits; it ends there if the agent
+     * dies. */
     int (*child_start)(struct qz_os *os, const struct qz_child_spec *spec);
-    /* Waits until the gated child of the slot, started since the last wait(), stands there. Returns 0, or the errno for which,
-     * as far as can be told, it could not be executed: then there is none any more. */
+    /* Waits until the gated child of the slot, started since the last wait(), stands there. Returns 0, or the errno for
+     * which, as far as can be told, it could not be executed: then there is none any more. */
     int (*child_await)(struct qz_os *os, int slot);
-    /* Has the gated child of the slot executed now. Allocates nothing, and does not wait for it: what goes wrong from here
-     * on is told by its end. Returns 0 or an errno, with which it still waits. ESRCH: it ended while it waited, and that was
-     * told. */
+    /* Has the gated child of the slot executed now. Allocates nothing, and does not wait for it: what goes wrong from
+     * here on is told by its end. Returns 0 or an errno, with which it still waits. ESRCH: it ended while it waited,
+     * and that was told. */
     int (*child_release)(struct qz_os *os, int slot);
     /* Sends `signal_number` to every process of the slot's tree, also to those that moved away from their parents. */
     void (*tree_signal)(struct qz_os *os, int slot, int signal_number);
@@ -237,9 +238,9 @@ struct qz_os_ops {
     /* Makes ready, for volumes 0…count-1, everything that starting operations needs (threads, memory). A child that is
      * to be released while they are frozen is started before: it shares our memory, of which arming makes copies. */
     int (*volumes_arm)(struct qz_os *os, int count);
-    /* Starts `op` on a volume; it ends in a QZ_EVENT_VOLUME. One at a time a volume. Allocates nothing. What came of it is
-     * written to `done` (NULL: nowhere) as soon as it is known, by the thread that did it; it lives until then. A thaw that
-     * is called off there by then is not done: ECANCELED. */
+    /* Starts `op` on a volume; it ends in a QZ_EVENT_VOLUME. One at a time a volume. Allocates nothing. What came of it
+     * is written to `done` (NULL: nowhere) as soon as it is known, by the thread that did it; it lives until then. A
+     * thaw that is called off there by then is not done: ECANCELED. */
     void (*volume_start)(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done);
     void (*volumes_close)(struct qz_os *os); /* gives up all volumes; those with an operation under way later */
 
@@ -252,10 +253,10 @@ struct qz_os_ops {
      * one is there, and ends beside it: if the agent dies in between, both learn of it. If there comes no new one, it
      * stays. */
     int (*guard)(struct qz_os *os, void (*main)(struct qz_os *, void *), void *argument);
-    /* Lets the guardian go (QZ_EVENT_DISMISSED there); its end is no event here. Waits a moment for it, and the one before
-     * it, to end, but not for one that has a volume operation under way. One that does neither is stopped, and would wake
-     * up to do what it was about to: it is killed, unless it is `needed`. With or without one, an attempt is over: what
-     * children have left behind may go on writing, but no longer into their tails. */
+    /* Lets the guardian go (QZ_EVENT_DISMISSED there); its end is no event here. Waits a moment for it, and the one
+     * before it, to end, but not for one that has a volume operation under way. One that does neither is stopped, and
+     * would wake up to do what it was about to: it is killed, unless it is `needed`. With or without one, an attempt is
+     * over: what children have left behind may go on writing, but no longer into their tails. */
     void (*dismiss)(struct qz_os *os, bool needed);
     void (*tell_peer)(struct qz_os *os, int byte); /* never blocks; a lost peer is told nothing */
     void (*guardian)(struct qz_os *os, struct qz_process *out); /* pid 0: none */
@@ -263,10 +264,11 @@ struct qz_os_ops {
     bool (*peer_gone)(struct qz_os *os);
 
     /* -- in the background -- */
-    /* Goes on in the background: on return the caller is a process of its own, with all that it had (memory, lock, log),
-     * but in a session of its own and without standard output. The process that was started does `rest` meanwhile, and
-     * ends with the status that this returns; it has no lock, and `background` for its peer. It sees our memory as it is
-     * now (later changes only in shared memory). Called before there is a guardian, a child or a volume. */
+    /* Goes on in the background: on return the caller is a process of its own, with all that it had (memory, lock,
+     * log), but in a session of its own and without standard output. The process that was started does `rest`
+     * meanwhile, and ends with the status that this returns; it has no lock, and `background` for its peer. It sees our
+     * memory as it is now (later changes only in shared memory). Called before there is a guardian, a child or a
+     * volume. */
     int (*detach)(struct qz_os *os, qz_rest rest, void *argument);
     /* In the background: tells the process that was started `byte`, a message there, and lets go of it and of the log,
      * which leads nowhere from now on. Never blocks, allocates nothing. False: that process is gone, or was let go. */
@@ -283,13 +285,13 @@ struct qz_os_ops {
 
     /* -- what was written and is not on a disk yet. Both allocate nothing -- */
     int64_t (*dirty_bytes)(struct qz_os *os); /* of the whole machine, what is being written among it; -1: unknown */
-    /* What has been written to the disks of volumes that are open, all together, in bytes since some time; 0 where nobody
-     * knows. `writing`: is anything being written to one? */
+    /* What has been written to the disks of volumes that are open, all together, in bytes since some time; 0 where
+     * nobody knows. `writing`: is anything being written to one? */
     int64_t (*volumes_written)(struct qz_os *os, bool *writing);
 
     /* -- output -- */
-    /* Writes whole lines. Returns 0, or the errno for which not all was written. The log is never waited for longer than a
-     * moment: what it cannot take is dropped. */
+    /* Writes whole lines. Returns 0, or the errno for which not all was written. The log is never waited for longer
+     * than a moment: what it cannot take is dropped. */
     int (*print)(struct qz_os *os, enum qz_stream stream, const char *text, size_t size);
     bool (*is_terminal)(struct qz_os *os, enum qz_stream stream);
 };

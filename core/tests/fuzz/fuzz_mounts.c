@@ -1,4 +1,5 @@
-/* Any bytes as /proc/self/mountinfo: refused, or read; a path leads to one mount; and the same when it is written anew. */
+/* Any bytes as /proc/self/mountinfo: refused, or read; a path leads to one mount; and the same when it is written
+ * anew. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

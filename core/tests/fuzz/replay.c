@@ -1,5 +1,5 @@
-/* replay.c: a main for fuzz targets without libFuzzer: takes the files named, and all files of the folders named, through
- * the target. Exits 1 if there is none to take. */
+/* replay.c: a main for fuzz targets without libFuzzer: takes the files named, and all files of the folders named,
+ * through the target. Exits 1 if there is none to take. */
 #include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,8 @@
 
 #define SANDBOX_PROGRAMS SANDBOX_PRIVATE "/bin"   /* commands of the scenario: snapshot */
 #define SANDBOX_REPORTS SANDBOX_PRIVATE "/reports" /* whoever a command is run as can write there */
-/* These lie over what is the machine's: /sys/kernel/rcu_expedited, /proc/sys/vm/dirty_writeback_centisecs, /proc/meminfo. */
+/* These lie over what is the machine's: /sys/kernel/rcu_expedited, /proc/sys/vm/dirty_writeback_centisecs,
+ * /proc/meminfo. */
 #define SANDBOX_RCU SANDBOX_PRIVATE "/rcu"
 #define SANDBOX_PERIOD SANDBOX_PRIVATE "/period"
 #define SANDBOX_MEMINFO SANDBOX_PRIVATE "/meminfo"
@@ -72,7 +73,8 @@ void namespaces_leave(struct sandbox *sandbox);
 /* Opens the template image of a new filesystem, made once for each type and size. Descriptor, or -1. */
 int program_run(const char *const *argv, char *output, size_t size); /* its output, cut; exit status, 127: not there */
 int template_open(const struct world_settings *settings, const char *type, int64_t size, struct problem *problem);
-/* Gives the image a filesystem identity of its own where two of the same could not be mounted (btrfs). 0 or an errno. */
+/* Gives the image a filesystem identity of its own where two of the same could not be mounted (btrfs). 0 or an
+ * errno. */
 int image_make_unique(int image, const char *type);
 
 /* Attaches `image` to a free loop device that detaches itself once nobody uses it, `name` as its owner's mark (64 bytes
@@ -93,9 +95,9 @@ int volume_mount(const char *device, const char *path, const char *type, unsigne
 
 /* The device as people know it, if that leads to the same one here; the sandbox's own node otherwise. */
 void volume_device(const struct sandbox *sandbox, const char *loop, char device[PATH_MAX]);
-/* Opens a file of the sandbox's tmpfs by another mount of it, which lies nowhere. A loop device holds the mount by which
- * its file was opened; if that were the one that the volume is mounted in, and somebody removed the work folder, both
- * would hold each other for ever. */
+/* Opens a file of the sandbox's tmpfs by another mount of it, which lies nowhere. A loop device holds the mount by
+ * which its file was opened; if that were the one that the volume is mounted in, and somebody removed the work folder,
+ * both would hold each other for ever. */
 int volume_open_image(const struct sandbox *sandbox, const char *path, int flags);
 /* Gives the volume a loop device; closes `image`. Returns a descriptor that keeps it, or -1. */
 int volume_attach(struct sandbox *sandbox, struct sandbox_volume *volume, int image, struct problem *problem);
@@ -115,10 +117,11 @@ bool fake_add_subvolume(struct sandbox *sandbox, const struct sandbox_volume *vo
                         struct problem *problem);
 /* Sets volume->image. */
 bool fake_make_disk(struct sandbox *sandbox, struct sandbox_volume *volume, struct problem *problem);
-/* From now on everything that is asked of the volume's disk (in the fake world: each change of the volume) fails. 0 or an errno. */
+/* From now on everything that is asked of the volume's disk (in the fake world: each change of the volume) fails. 0 or
+ * an errno. */
 int fake_lose_disk(struct sandbox_volume *volume);
-/* Opens a copy of a recorded disk as it was at that moment (CLOCK_MONOTONIC); -1: none. `path`: where it is, from outside.
- * There is one at a time. */
+/* Opens a copy of a recorded disk as it was at that moment (CLOCK_MONOTONIC); -1: none. `path`: where it is, from
+ * outside. There is one at a time. */
 int fake_open_then(struct sandbox_volume *volume, int64_t at_us, char path[PATH_MAX]);
 /* What a slow disk costs begins only when the scenario does. */
 bool fake_slow_down(struct sandbox_volume *volume, struct problem *problem);

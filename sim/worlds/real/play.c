@@ -233,8 +233,8 @@ static void let_time_pass(struct play *play, int64_t duration_us)
     play->pause_until_us = 0;
 }
 
-/* Where the step's standard error goes: a file of its own, or one on a volume, of which only what is written from now on
- * is this step's. */
+/* Where the step's standard error goes: a file of its own, or one on a volume, of which only what is written from now
+ * on is this step's. */
 struct log {
     int reader;
     int writer;

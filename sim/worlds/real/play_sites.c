@@ -137,7 +137,8 @@ static void do_due(struct play *play, pid_t thread)
 
 /* ---- A transfer that goes no further ---------------------------------------------------------------------------- */
 
-/* Does it on the process's behalf. Returns what it came to; -1: it is not to be had without waiting, or not that way. */
+/* Does it on the process's behalf. Returns what it came to; -1: it is not to be had without waiting, or not that
+ * way. */
 static ssize_t transfer(const struct gate_call *call, int descriptor, size_t size)
 {
     char bytes[TRANSFER_MAX];

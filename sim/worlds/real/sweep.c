@@ -85,7 +85,8 @@ static bool thaw_where_mounted(const struct marked_process *process, void *argum
     return directory < 0;
 }
 
-/* What was unmounted while frozen is still there, and can be mounted again. In a mount namespace of our own, anywhere. */
+/* What was unmounted while frozen is still there, and can be mounted again. In a mount namespace of our own,
+ * anywhere. */
 static void thaw_by_mounting(const struct marked_loop *loop)
 {
     static const char *const types[] = {"ext4", "xfs", "btrfs", "ext3", "ext2"};
@@ -140,8 +141,8 @@ static bool end_loop(const struct marked_loop *loop, void *argument)
     sweep->left++;
     if (sweep->round % THAW_EVERY != 2)
         return true;
-    /* A fake filesystem's server that is killed as the last one in its mount namespace unmounts what it serves as it ends,
-     * before the kernel closes its end of it, and waits for its own answer for ever. */
+    /* A fake filesystem's server that is killed as the last one in its mount namespace unmounts what it serves as it
+     * ends, before the kernel closes its end of it, and waits for its own answer for ever. */
     mount_abort_device(makedev(LOOP_MAJOR, (unsigned)loop->number));
     if (loop->fakefs)
         mount_abort_device(makedev(0, loop->fakefs)); /* nor can a disk that lies in one be waited for */

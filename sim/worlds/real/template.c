@@ -1,4 +1,5 @@
-/* template.c: images of new filesystems: made once for each type and size, kept in the cache, copied for each volume. */
+/* template.c: images of new filesystems: made once for each type and size, kept in the cache, copied for each
+ * volume. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -42,8 +42,8 @@ enum virtual_op {
     VIRTUAL_OP_ANY, /* in a fault: whichever operation is the nth */
 };
 
-/* The `detail` of a process's end: whether it had been alone, or was the half of a detach() that waits, whose exit status
- * is then the entry's `value`, or the one that went on. */
+/* The `detail` of a process's end: whether it had been alone, or was the half of a detach() that waits, whose exit
+ * status is then the entry's `value`, or the one that went on. */
 enum virtual_half { VIRTUAL_ALONE, VIRTUAL_STARTED, VIRTUAL_BACKGROUND };
 
 struct virtual_world;
@@ -61,8 +61,8 @@ void virtual_set_terminal(struct virtual_world *world, enum qz_stream stream, bo
 void virtual_set(struct virtual_world *world, enum qz_setting setting, int value);
 void virtual_lack(struct virtual_world *world, enum qz_setting setting);
 int virtual_setting(const struct virtual_world *world, enum qz_setting setting);
-/* So much is dirty: all the time, or until the writeback period changes and so many bytes a second are written out. At first
- * nothing is. */
+/* So much is dirty: all the time, or until the writeback period changes and so many bytes a second are written out. At
+ * first nothing is. */
 void virtual_set_dirty(struct virtual_world *world, int64_t bytes, int64_t bytes_per_s);
 void virtual_busy_disks(struct virtual_world *world, int64_t bytes_per_s); /* others write so much to them, all the time */
 int64_t virtual_dirty(const struct virtual_world *world);
@@ -142,8 +142,8 @@ void virtual_add_mount(struct virtual_world *world, const struct qz_mount *mount
 /* The plain case: ext4 on a disk of its own, whose device is `dev`. */
 void virtual_add_ext4(struct virtual_world *world, const char *mount_point, dev_t dev);
 void virtual_set_volume(struct virtual_world *world, dev_t dev, const struct virtual_volume *behaviour);
-/* The nth `op` of quiesce's on the superblock (from 1) is begun only `delay_us` later (QZ_NEVER: when it is released), and
- * fails then, unless `error` is 0. */
+/* The nth `op` of quiesce's on the superblock (from 1) is begun only `delay_us` later (QZ_NEVER: when it is released),
+ * and fails then, unless `error` is 0. */
 void virtual_fault_volume(struct virtual_world *world, dev_t dev, enum qz_volume_op op, unsigned nth, int error,
                           int64_t delay_us);
 /* The same for a freeze that hangs inside the kernel: a thaw meanwhile waits until it has returned, or, if it `passes`,
@@ -153,7 +153,8 @@ void virtual_release_volume(struct virtual_world *world, dev_t dev);
 void virtual_foreign_freeze(struct virtual_world *world, dev_t dev, int64_t at_us);
 void virtual_foreign_thaw(struct virtual_world *world, dev_t dev, int64_t at_us);
 void virtual_unmount_at(struct virtual_world *world, const char *mount_point, int64_t at_us); /* its topmost mount */
-/* The stream leads to a file on this mount point (NULL: to none): printing while that is frozen blocks (the log: is dropped). */
+/* The stream leads to a file on this mount point (NULL: to none): printing while that is frozen blocks (the log: is
+ * dropped). */
 void virtual_stream_on(struct virtual_world *world, enum qz_stream stream, const char *mount_point);
 
 /* ---- Faults ----------------------------------------------------------------------------------------------------- */
@@ -194,8 +195,8 @@ void virtual_continue_at(struct virtual_world *world, enum virtual_role role, in
 /* SIGTERM, SIGINT or SIGHUP: an event in its next wait. */
 void virtual_signal_at(struct virtual_world *world, enum virtual_role role, int signal_number, int64_t at_us);
 
-/* Calls `observe` each time before the next process gets its turn, or time goes on: whoever looks at the trace there can
- * still set something for this very moment. */
+/* Calls `observe` each time before the next process gets its turn, or time goes on: whoever looks at the trace there
+ * can still set something for this very moment. */
 void virtual_observe(struct virtual_world *world, void (*observe)(void *observer), void *observer);
 /* Calls `call` when it is `at_us`. */
 void virtual_call_at(struct virtual_world *world, int64_t at_us, void (*call)(void *argument), void *argument);
@@ -220,8 +221,8 @@ void virtual_set_step_limit(struct virtual_world *world, unsigned long steps);
 enum virtual_end virtual_run(struct virtual_world *world, void (*main)(struct qz_os *os, void *argument),
                              void *argument);
 
-/* From now on a run waits no longer, once nobody else runs, for an agent that has detached and for its guardian: they go
- * on in the next one. */
+/* From now on a run waits no longer, once nobody else runs, for an agent that has detached and for its guardian: they
+ * go on in the next one. */
 void virtual_leave_background(struct virtual_world *world, bool leaves);
 /* Between runs: lets time go by for those in the background. */
 void virtual_pause(struct virtual_world *world, int64_t duration_us);

@@ -2,7 +2,8 @@
 
 #include <errno.h>
 
-/* SYNC, FREEZE or THAW of one superblock by one process. It outlives that process: the kernel finishes what it began. */
+/* SYNC, FREEZE or THAW of one superblock by one process. It outlives that process: the kernel finishes what it
+ * began. */
 struct operation {
     struct operation *next; /* among those that wait for the same thing */
     struct process *process;

@@ -109,7 +109,8 @@ static bool stands_still(const struct virtual_entry *entry)
 }
 
 /* While anything is frozen by us nothing is written. But for what is frozen late, for a moment, when the agent has
- * given up its volumes, or for longer when the guardian that waits for it sleeps; and what cannot be thawed, for ever. */
+ * given up its volumes, or for longer when the guardian that waits for it sleeps; and what cannot be thawed, for
+ * ever. */
 static const char *judge_silence(const struct digest *digest, const struct oracle_terms *terms)
 {
     int frozen = 0;
