@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,8 +15,8 @@
 
 #define RECORDINGS 3     /* not every run makes the same calls; what any of them made is explored */
 #define TRIES_MAX 4      /* to come to a site that not every run comes to */
-#define JOBS 16          /* who waits for processors */
-#define WAITING_JOBS 128 /* who waits for time to pass */
+#define JOBS 16              /* who waits for processors */
+#define WAITING_JOBS_MAX 128 /* who waits for time to pass */
 #define REPLAYED_MAX 300
 #define BATCH_MAX 2048 /* so many scenarios at a time: each player is a fork of all that lies in memory */
 #define SHRUNK_MAX 12
@@ -146,14 +147,25 @@ static void play(struct plan *plan, bool waiting, int jobs, int64_t until_us)
     }
 }
 
+/* So many that the processors are busy most of the time, and late for nobody. */
+static int waiting_jobs(const struct plan *plan)
+{
+    int64_t wait_us = INT64_MAX, processors = sysconf(_SC_NPROCESSORS_ONLN);
+    for (size_t i = 0; i < plan->base_count; i++)
+        wait_us = plan->bases[i].late_us < wait_us ? plan->bases[i].late_us : wait_us;
+    int64_t jobs = wait_us / 10 * 7 * processors / plan->work_us;
+    return jobs < JOBS ? JOBS : jobs > WAITING_JOBS_MAX ? WAITING_JOBS_MAX : (int)jobs;
+}
+
 /* Of a budget, most is for those who take no time to wait. */
 static void play_open(struct plan *plan)
 {
-    int jobs = plan->options.run.jobs;
+    int jobs = plan->options.run.jobs > 0 ? plan->options.run.jobs : JOBS;
+    int waiting = plan->options.run.jobs > 0 ? jobs : waiting_jobs(plan);
     int64_t half_us = plan->until_us > 0 ? now_us() + (plan->until_us - now_us()) * 7 / 10 : 0;
     for (int round = 0; round < TRIES_MAX && !is_over(plan); round++) {
-        play(plan, false, jobs > 0 ? jobs : JOBS, half_us);
-        play(plan, true, jobs > 0 ? jobs : WAITING_JOBS, plan->until_us);
+        play(plan, false, jobs, half_us);
+        play(plan, true, waiting, plan->until_us);
     }
     while (plan->options.pairs && !is_over(plan)) {
         size_t before = plan->attempt_count;
@@ -161,8 +173,8 @@ static void play_open(struct plan *plan)
         if (plan->attempt_count == before)
             break;
         plan->total += plan->attempt_count - before;
-        play(plan, false, jobs > 0 ? jobs : JOBS, plan->until_us);
-        play(plan, true, jobs > 0 ? jobs : WAITING_JOBS, plan->until_us);
+        play(plan, false, jobs, plan->until_us);
+        play(plan, true, waiting, plan->until_us);
     }
 }
 
@@ -193,6 +205,15 @@ static int take_recording(struct plan *plan, size_t index, const struct report *
     return it->verdict == VERDICT_FAILED ? EXIT_FAILED : EXIT_BROKEN;
 }
 
+/* What all players so far have cost the processors. */
+static int64_t worked_us(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+           usage.ru_stime.tv_usec;
+}
+
 static int record(struct plan *plan)
 {
     size_t count = RECORDINGS * plan->base_count;
@@ -205,6 +226,7 @@ static int record(struct plan *plan)
     running.records = true;
     running.until_us = 0;
     plan->interrupted = jobs_run(&running);
+    plan->work_us = worked_us() / (int64_t)count + 1;
     int status = plan->interrupted ? 128 + plan->interrupted : EXIT_PASSED;
     for (size_t i = 0; i < count; i++) {
         int taken = take_recording(plan, i, &running.report);

@@ -103,6 +103,7 @@ struct plan {
     int interrupted;
     int64_t until_us; /* now_us(); 0: never */
     int64_t start_us;
+    int64_t work_us; /* what one run costs the processors */
     size_t done;  /* attempts that have come to their end, in this and earlier explorations */
     size_t played; /* in this one */
     size_t total; /* to be played in this one */
