@@ -64,7 +64,12 @@ int qz_session_stay_open(struct qz_session *session, bool held)
 
 void qz_session_store(struct qz_session *session)
 {
-    if (!session->options->until_end || qz_kept_exists(session->os)) /* a dead agent's: `begin` has removed older ones */
+    if (!session->options->until_end)
+        return;
+    struct qz_kept kept; /* a dead agent's: `begin` has removed older ones */
+    bool stored = qz_kept_read(session->os, &kept) == 0;
+    qz_kept_free(&kept);
+    if (stored) /* what cannot be read may be none, and what is lost then is this one */
         return;
     session->result->stored = qz_kept_write(session->os, session->result) == 0;
 }

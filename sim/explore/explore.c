@@ -13,8 +13,8 @@
 #include "failure.h"
 #include "put.h"
 
-#define RECORDINGS 3     /* not every run makes the same calls; what any of them made is explored */
-#define TRIES_MAX 4      /* to come to a site that not every run comes to */
+#define RECORDINGS 3         /* not every run makes the same calls; what any of them made is explored */
+#define TRIES_MAX 4          /* to come to a site that not every run comes to */
 #define JOBS 16              /* who waits for processors */
 #define WAITING_JOBS_MAX 128 /* who waits for time to pass */
 #define REPLAYED_MAX 300

@@ -271,6 +271,20 @@ QZ_TEST(what_agent_and_guardian_took_with_them_is_told_as_lost) // by its run, w
     run_free(run);
 }
 
+QZ_TEST(a_guardian_that_cannot_look_keeps_its_own_result) // its agent, which was killed, may have kept none
+{
+    struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"});
+    struct run *run = opened_run(&begin, RUN_MS);
+    virtual_kill_at(run->world, VIRTUAL_AGENT, virtual_now_us(run->world) + 1);
+    virtual_aim(run->world, 2);
+    virtual_fail(run->world, VIRTUAL_GUARDIAN, VIRTUAL_OP_INSPECT, 1, ENOMEM);
+    virtual_pause(run->world, RUN_SECOND);
+    call_do(run, &end, false);
+    CHECK_INT(end.status, QZ_EXIT_NONE);
+    CHECK_CONTAINS(run->output, "the agent was killed before the backup had ended");
+    run_free(run);
+}
+
 QZ_TEST(what_was_lost_is_not_forgotten_where_memory_is_short) // it is thawed by `end`, or by the next one
 {
     bool refused = true;

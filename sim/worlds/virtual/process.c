@@ -115,7 +115,7 @@ unsigned virtual_asked_for(struct virtual_world *world, enum virtual_role role, 
     unsigned asked = 0;
     for (const struct process *process = world->processes; process; process = process->next) {
         if (process->role == role && process->ordinal == ordinal)
-            asked = process->memory.count; /* of the last run */
+            asked = process->memory.count; /* those of earlier runs come before */
     }
     return asked;
 }

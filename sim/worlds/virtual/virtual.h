@@ -178,7 +178,7 @@ void virtual_delay(struct virtual_world *world, enum virtual_role role, enum vir
 /* The nth piece of memory (from 1) that this process of its role (1: a run's first) asks for cannot be had. What
  * operations need for themselves does not count: they fail with ENOMEM. */
 void virtual_starve(struct virtual_world *world, enum virtual_role role, int ordinal, unsigned nth);
-/* How many pieces it has asked for; 0: there was no such process. */
+/* How many pieces it has asked for in the last run; 0: there was no such process. */
 unsigned virtual_asked_for(struct virtual_world *world, enum virtual_role role, int ordinal);
 /* SIGKILL. Its operations on volumes that are under way still take effect. */
 void virtual_kill_on(struct virtual_world *world, enum virtual_role role, enum virtual_op op, unsigned nth,
