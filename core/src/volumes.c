@@ -485,8 +485,10 @@ enum qz_code qz_volumes_choose(struct qz_os *os, const struct qz_mount_table *ta
 struct qz_volume *qz_volumes_new(size_t count)
 {
     struct qz_volume *volumes = calloc(count, sizeof *volumes + sizeof *volumes->error);
+    if (!volumes)
+        return NULL;
     struct qz_error *errors = (struct qz_error *)(void *)(volumes + count);
-    for (size_t i = 0; volumes && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         volumes[i].error = &errors[i];
     return volumes;
 }
