@@ -297,7 +297,7 @@ int qz_linux_make_directory(struct qz_os *os, const char *path, mode_t mode);
 int qz_linux_remove(struct qz_os *os, const char *path);
 int qz_linux_lock(struct qz_os *os);
 int qz_linux_journal_write(struct qz_os *os, const char *text, size_t size);
-ssize_t qz_linux_journal_read(struct qz_os *os, char *buffer, size_t capacity);
+ssize_t qz_linux_journal_read(struct qz_os *os, size_t limit, char **text);
 const char *qz_linux_state_directory(struct qz_os *os);
 const char *qz_linux_boot_id(struct qz_os *os);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define LINKS_MAX 40 /* the kernel's own limit */
+#define READ_FIRST 8192 /* bytes to begin with: more than most of what we read */
 #define LOOK_FLAGS (O_PATH | O_NOFOLLOW | O_CLOEXEC)
 
 /* A walk under way: `directory` is where the next name is looked up, steps[at] describes it. */
@@ -241,23 +242,44 @@ int qz_linux_inspect(struct qz_os *os, const char *path, struct qz_path_facts *f
     return ENOMEM;
 }
 
-ssize_t qz_linux_read_file(struct qz_os *os, int handle, char *buffer, size_t capacity)
+/* Room for a byte more than `limit` in the end: it tells that a file is longer. */
+static bool make_room(char **bytes, size_t *room, size_t limit)
+{
+    size_t more = *room > 0 ? 2 * *room : READ_FIRST;
+    more = more < limit + 1 ? more : limit + 1;
+    char *longer = realloc(*bytes, more);
+    if (!longer)
+        return false;
+    *bytes = longer;
+    *room = more;
+    return true;
+}
+
+static ssize_t give_up(char **text, int error)
+{
+    free(*text);
+    *text = NULL;
+    return -error;
+}
+
+ssize_t qz_linux_read_file(struct qz_os *os, int handle, size_t limit, char **text)
 {
     (void)os;
-    size_t size = 0;
-    char beyond;
+    size_t size = 0, room = 0;
+    *text = NULL;
     for (;;) {
-        bool full = size == capacity;
-        ssize_t got = pread(handle, full ? &beyond : buffer + size, full ? 1 : capacity - size, (off_t)size);
+        if (size == room && !make_room(text, &room, limit))
+            return give_up(text, ENOMEM);
+        ssize_t got = pread(handle, *text + size, room - size, (off_t)size);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return -errno;
+            return give_up(text, errno);
         if (got == 0)
             return (ssize_t)size;
-        if (full)
-            return -EFBIG;
         size += (size_t)got;
+        if (size > limit)
+            return give_up(text, EFBIG);
     }
 }
 

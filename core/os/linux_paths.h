@@ -11,7 +11,7 @@
 int qz_linux_inspect(struct qz_os *os, const char *path, struct qz_path_facts *facts);
 
 /* Reads from the start, wherever the handle's offset is. */
-ssize_t qz_linux_read_file(struct qz_os *os, int handle, char *buffer, size_t capacity);
+ssize_t qz_linux_read_file(struct qz_os *os, int handle, size_t limit, char **text);
 void qz_linux_close_file(struct qz_os *os, int handle);
 
 #endif

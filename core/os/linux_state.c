@@ -224,16 +224,17 @@ int qz_linux_journal_write(struct qz_os *os, const char *text, size_t size)
     return replace_file(path, text, size, S_IRUSR | S_IWUSR, false);
 }
 
-ssize_t qz_linux_journal_read(struct qz_os *os, char *buffer, size_t capacity)
+ssize_t qz_linux_journal_read(struct qz_os *os, size_t limit, char **text)
 {
     char path[PATH_MAX];
+    *text = NULL;
     int failed = state_path(qz_linux(os), "journal", path);
     if (failed)
         return -failed;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    ssize_t size = qz_linux_read_file(os, fd, buffer, capacity);
+    ssize_t size = qz_linux_read_file(os, fd, limit, text);
     close(fd);
     return size;
 }

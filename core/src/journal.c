@@ -298,8 +298,8 @@ static int parse(struct qz_os *os, const char *text, size_t size, struct qz_jour
 int qz_journal_read(struct qz_os *os, struct qz_journal *journal, struct qz_error *error)
 {
     *journal = (struct qz_journal){0};
-    char *text = malloc(QZ_JOURNAL_SIZE_MAX);
-    ssize_t size = text ? os->ops->journal_read(os, text, QZ_JOURNAL_SIZE_MAX) : -ENOMEM;
+    char *text;
+    ssize_t size = os->ops->journal_read(os, QZ_JOURNAL_SIZE_MAX, &text);
     int found = 0;
     if (size < 0) {
         qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s/journal: %s", os->ops->state_directory(os), strerror((int)-size));

@@ -132,11 +132,10 @@ static int read_whole(struct qz_os *os, const struct qz_path_facts *facts, struc
 {
     if (facts->error || facts->handle < 0)
         return facts->error ? facts->error : EINVAL;
-    size_t capacity = (size_t)facts->steps[facts->count - 1].size;
-    char *buffer = malloc(capacity + 1);
-    ssize_t size = buffer ? os->ops->read_file(os, facts->handle, buffer, capacity) : -ENOMEM;
-    int failed = size < 0 ? (int)-size : take(buffer, (size_t)size, kept);
-    free(buffer);
+    char *text;
+    ssize_t size = os->ops->read_file(os, facts->handle, (size_t)facts->steps[facts->count - 1].size, &text);
+    int failed = size < 0 ? (int)-size : take(text, (size_t)size, kept);
+    free(text);
     return failed;
 }
 

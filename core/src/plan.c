@@ -42,20 +42,14 @@ static enum qz_code read_trusted(struct qz_os *os, enum qz_file_role role, enum 
     enum qz_code code = failed ? qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: %s", path, strerror(failed))
                                : qz_permissions_check(role, path, &facts, error);
     ssize_t length = 0;
-    if (code == QZ_E_SUCCESS) {
-        *text = malloc(QZ_JSON_SIZE_MAX + 1);
-        length = *text ? os->ops->read_file(os, facts.handle, *text, QZ_JSON_SIZE_MAX) : -ENOMEM;
-    }
+    if (code == QZ_E_SUCCESS)
+        length = os->ops->read_file(os, facts.handle, QZ_JSON_SIZE_MAX, text);
     if (length == -EFBIG)
         code = qz_error_set(error, unreadable, "%s: longer than %d bytes", path, QZ_JSON_SIZE_MAX);
     else if (length < 0)
         code = qz_error_set(error, unreadable, "%s: %s", path, strerror((int)-length));
     qz_path_facts_free(os, &facts);
     *size = length > 0 ? (size_t)length : 0;
-    if (code != QZ_E_SUCCESS) {
-        free(*text);
-        *text = NULL;
-    }
     return code;
 }
 

@@ -295,17 +295,43 @@ QZ_TEST(a_walk_holds_few_descriptors_and_leaves_none) // however long the path i
     tear_down();
 }
 
-QZ_TEST(a_file_is_read_whole_or_not_at_all) // as often as wanted, and never more than there is room for
+QZ_TEST(a_file_is_read_whole_or_not_at_all) // as often as wanted, and never more than is allowed
 {
     set_up();
     struct qz_path_facts facts = inspect(in("dir/file"));
-    char buffer[16] = "";
-    CHECK_INT(os.ops->read_file(&os, facts.handle, buffer, sizeof buffer), 5);
-    CHECK_STRING(buffer, "hello");
-    CHECK_INT(os.ops->read_file(&os, facts.handle, buffer, 5), 5);
-    CHECK_INT(os.ops->read_file(&os, facts.handle, buffer, 4), -EFBIG);
-    CHECK_INT(os.ops->read_file(&os, -1, buffer, sizeof buffer), -EBADF);
+    char *text;
+    CHECK_INT(os.ops->read_file(&os, facts.handle, 16, &text), 5);
+    CU_ASSERT(memcmp(text, "hello", 5) == 0);
+    free(text);
+    CHECK_INT(os.ops->read_file(&os, facts.handle, 5, &text), 5);
+    free(text);
+    CHECK_INT(os.ops->read_file(&os, facts.handle, 4, &text), -EFBIG);
+    CU_ASSERT_PTR_NULL(text);
+    CHECK_INT(os.ops->read_file(&os, -1, 16, &text), -EBADF);
+    CU_ASSERT_PTR_NULL(text);
     qz_path_facts_free(&os, &facts);
+    tear_down();
+}
+
+QZ_TEST(a_long_file_is_read_whole_or_not_at_all) // longer than what is read at once, and exactly as long
+{
+    static const size_t SIZES[] = {8191, 8192, 8193, 16384, 100000};
+    set_up();
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        char *wanted = malloc(SIZES[i]), *text;
+        for (size_t at = 0; at < SIZES[i]; at++)
+            wanted[at] = (char)(at * 7 + at / 251);
+        int fd = open(in("dir/file"), O_WRONLY | O_TRUNC | O_CLOEXEC);
+        CHECK_INT(write(fd, wanted, SIZES[i]), (ssize_t)SIZES[i]);
+        close(fd);
+        struct qz_path_facts facts = inspect(in("dir/file"));
+        CHECK_INT(os.ops->read_file(&os, facts.handle, SIZES[i], &text), (ssize_t)SIZES[i]);
+        CU_ASSERT(text && memcmp(text, wanted, SIZES[i]) == 0);
+        free(text);
+        CHECK_INT(os.ops->read_file(&os, facts.handle, SIZES[i] - 1, &text), -EFBIG);
+        qz_path_facts_free(&os, &facts);
+        free(wanted);
+    }
     tear_down();
 }
 

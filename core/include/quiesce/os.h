@@ -196,8 +196,9 @@ struct qz_os_ops {
     /* Walks `path` (absolute) and fills `facts` (free with qz_path_facts_free); opens the file for reading if it is
      * regular. Returns ENOMEM or 0; what was found, or not, is in the facts. */
     int (*inspect)(struct qz_os *os, const char *path, struct qz_path_facts *facts);
-    /* Reads a whole opened file of at most `capacity` bytes. Returns its size, or a negative errno (-EFBIG). */
-    ssize_t (*read_file)(struct qz_os *os, int handle, char *buffer, size_t capacity);
+    /* Reads a whole opened file of at most `limit` bytes into `*text`, the caller's to free. Returns its size, or a
+     * negative errno (-EFBIG: it is longer), with `*text` NULL. */
+    ssize_t (*read_file)(struct qz_os *os, int handle, size_t limit, char **text);
     void (*close_file)(struct qz_os *os, int handle);
     /* Writes `size` bytes to a new file at `path` and gives it `mode`. With `replace` an old file is replaced as a
      * whole, never half written; without, EEXIST. */
@@ -209,7 +210,7 @@ struct qz_os_ops {
     /* Takes the machine-wide lock, held until the last process that inherited it ends. EWOULDBLOCK: somebody has it. */
     int (*lock)(struct qz_os *os);
     int (*journal_write)(struct qz_os *os, const char *text, size_t size); /* all or nothing; 0 bytes: removes it */
-    ssize_t (*journal_read)(struct qz_os *os, char *buffer, size_t capacity); /* 0: there is none; negative errno */
+    ssize_t (*journal_read)(struct qz_os *os, size_t limit, char **text); /* as read_file; 0, NULL: there is none */
     const char *(*state_directory)(struct qz_os *os);
 
     /* -- children -- */

@@ -1,5 +1,6 @@
 #include "fuzz.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,18 @@ void fuzz_must(bool holds, const char *rule, const char *seen)
     if (seen)
         fprintf(stderr, "  seen: %s\n", seen);
     abort();
+}
+
+ssize_t fuzz_copy(const void *bytes, size_t size, size_t limit, char **text)
+{
+    *text = NULL;
+    if (size > limit)
+        return -EFBIG;
+    *text = malloc(size + 1);
+    fuzz_must(*text != NULL, "there is memory", NULL);
+    if (size > 0)
+        memcpy(*text, bytes, size);
+    return (ssize_t)size;
 }
 
 bool fuzz_same_text(const char *one, const char *other)

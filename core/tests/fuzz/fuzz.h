@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "quiesce/error.h"
 
@@ -14,6 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Ends the program unless `holds`; `rule` is the property, `seen` (may be NULL) what was there instead. */
 void fuzz_must(bool holds, const char *rule, const char *seen);
+
+/* What a world that is one file gives of it; as qz_os.read_file. */
+ssize_t fuzz_copy(const void *bytes, size_t size, size_t limit, char **text);
 
 /* Both NULL, or the same text. */
 bool fuzz_same_text(const char *one, const char *other);

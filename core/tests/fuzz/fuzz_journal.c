@@ -18,14 +18,10 @@ struct world {
     size_t size;
 };
 
-static ssize_t read_text(struct qz_os *os, char *buffer, size_t capacity)
+static ssize_t read_text(struct qz_os *os, size_t limit, char **text)
 {
     const struct world *world = (const struct world *)os;
-    if (world->size > capacity)
-        return -EFBIG;
-    if (world->size > 0)
-        memcpy(buffer, world->bytes, world->size);
-    return (ssize_t)world->size;
+    return fuzz_copy(world->bytes, world->size, limit, text);
 }
 
 static int write_text(struct qz_os *os, const char *text, size_t size)

@@ -339,16 +339,24 @@ static const struct node *opened(struct process *process, int handle)
     return open ? process->open_files[i] : NULL;
 }
 
-ssize_t os_read_file(struct qz_os *os, int handle, char *buffer, size_t capacity)
+ssize_t files_copy(const char *content, size_t size, size_t limit, char **text)
+{
+    *text = size > limit ? NULL : malloc(size + 1);
+    if (!*text)
+        return size > limit ? -EFBIG : -ENOMEM;
+    memcpy(*text, content, size);
+    return (ssize_t)size;
+}
+
+ssize_t os_read_file(struct qz_os *os, int handle, size_t limit, char **text)
 {
     struct process *process = process_of(os);
     int error = enter(process, VIRTUAL_OP_READ_FILE);
     const struct node *node = opened(process, handle);
-    if (!error)
-        error = !node ? EBADF : node->size > capacity ? EFBIG : 0;
-    if (!error)
-        memcpy(buffer, node->content, node->size);
-    ssize_t result = error ? -(ssize_t)error : (ssize_t)node->size;
+    *text = NULL;
+    if (!error && !node)
+        error = EBADF;
+    ssize_t result = error ? -(ssize_t)error : files_copy(node->content, node->size, limit, text);
     entry_operation(process, VIRTUAL_OP_READ_FILE, node ? node->name : NULL, -1, handle, result);
     leave(process, VIRTUAL_OP_READ_FILE);
     return result;

@@ -301,11 +301,13 @@ void files_swap(struct virtual_world *world, const char *path);
 bool files_executable(struct virtual_world *world, const char *path);
 /* Is what `path` leads to still what the facts tell? */
 bool files_unchanged(struct virtual_world *world, const char *path, const struct qz_path_facts *facts);
+/* As qz_os.read_file, of what a file holds. */
+ssize_t files_copy(const char *content, size_t size, size_t limit, char **text);
 /* The directory at `path`, made if missing, is on that device now. */
 void files_mount(struct virtual_world *world, const char *path, dev_t dev);
 
 int os_inspect(struct qz_os *os, const char *path, struct qz_path_facts *facts);
-ssize_t os_read_file(struct qz_os *os, int handle, char *buffer, size_t capacity);
+ssize_t os_read_file(struct qz_os *os, int handle, size_t limit, char **text);
 void os_close_file(struct qz_os *os, int handle);
 int os_write_file(struct qz_os *os, const char *path, const char *text, size_t size, mode_t mode, bool replace);
 int os_make_directory(struct qz_os *os, const char *path, mode_t mode);
@@ -323,7 +325,7 @@ int os_process_signal(struct qz_os *os, const struct qz_process *process, int si
 const char *os_boot_id(struct qz_os *os);
 int os_lock(struct qz_os *os);
 int os_journal_write(struct qz_os *os, const char *text, size_t size);
-ssize_t os_journal_read(struct qz_os *os, char *buffer, size_t capacity);
+ssize_t os_journal_read(struct qz_os *os, size_t limit, char **text);
 const char *os_state_directory(struct qz_os *os);
 int os_setting_get(struct qz_os *os, enum qz_setting setting, int *value);
 int os_setting_set(struct qz_os *os, enum qz_setting setting, int value);

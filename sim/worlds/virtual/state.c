@@ -168,16 +168,14 @@ int os_journal_write(struct qz_os *os, const char *text, size_t size)
     return error;
 }
 
-ssize_t os_journal_read(struct qz_os *os, char *buffer, size_t capacity)
+ssize_t os_journal_read(struct qz_os *os, size_t limit, char **text)
 {
     struct process *process = process_of(os);
     const struct virtual_world *world = process->world;
     int error = enter(process, VIRTUAL_OP_JOURNAL_READ);
-    if (!error && world->journal_size > capacity)
-        error = EFBIG;
-    if (!error)
-        memcpy(buffer, world->journal, world->journal_size);
-    ssize_t result = error ? -(ssize_t)error : (ssize_t)world->journal_size;
+    bool there = !error && world->journal_size > 0;
+    *text = NULL;
+    ssize_t result = there ? files_copy(world->journal, world->journal_size, limit, text) : -(ssize_t)error;
     entry_operation(process, VIRTUAL_OP_JOURNAL_READ, NULL, -1, 0, result);
     leave(process, VIRTUAL_OP_JOURNAL_READ);
     return result;
