@@ -237,14 +237,25 @@ static bool go_wrong(struct play *play, const struct scenario_call *given, int l
     return true;
 }
 
+/* Can it be any row's turn? Who makes it, and what it is about, need not be looked for otherwise. */
+static bool is_awaited(const struct play *play, const char *name)
+{
+    bool awaited = play->sites->record != NULL;
+    for (size_t i = 0; name && !awaited && i < play->scenario->call_count; i++)
+        awaited = strcmp(play->scenario->calls[i].call, name) == 0;
+    return awaited;
+}
+
 bool play_sites_take(struct play *play, int listener, const struct gate_call *call)
 {
     enum scenario_caller by;
     char about[GATE_ABOUT_MAX], unknown[32];
-    if (!play->sites || !play_process_calls(play, call, &by))
+    if (!play->sites)
         return false;
     do_due(play, call->pid);
     const char *name = gate_call_name(call->call);
+    if (!is_awaited(play, name) || !play_process_calls(play, call, &by))
+        return false;
     snprintf(unknown, sizeof unknown, "%d", call->call);
     gate_call_about(call, play->sandbox.root, about);
     if (play->sites->record)
