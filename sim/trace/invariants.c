@@ -306,14 +306,20 @@ static bool names_post(const struct outcome_step *step)
     return false;
 }
 
+static bool mentions_post(const char *text)
+{
+    return text && strstr(text, "Post-Script");
+}
+
 /* Was the post-script found unfit to run at the last moment, or could it not be started? Then the result says so, that
- * of the step in which the pre-script was started, or that of the `end` that belongs to it. */
+ * of the step in which the pre-script was started, or that of the `end` that belongs to it. Where there is no report, it is
+ * said in print; or on the log, by who did it for a dead agent. */
 static bool post_was_refused(const struct judging *judging, size_t begun)
 {
     for (size_t i = begun; i < judging->outcome->step_count; i++) {
         const struct outcome_step *step = &judging->outcome->steps[i];
-        bool on_log = !step->result && step->err && strstr(step->err, "Post-Script"); /* of who did it for a dead agent */
-        if (claim_begun(judging->scenario, judging->outcome, i) == begun && (names_post(step) || on_log))
+        bool in_print = !step->result && (mentions_post(step->out) || mentions_post(step->err));
+        if (claim_begun(judging->scenario, judging->outcome, i) == begun && (names_post(step) || in_print))
             return true;
     }
     return false;
