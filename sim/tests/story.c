@@ -89,12 +89,17 @@ void story_result(struct story *story, const char *consistency, int exit, const 
     CU_ASSERT_PTR_NOT_NULL(story->seen.result);
 }
 
-void story_good_run(struct story *story)
+void story_until_post(struct story *story)
 {
     story_pre(story);
     story_operation(story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
     story_snapshot(story, 0);
     story_operation(story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
+}
+
+void story_good_run(struct story *story)
+{
+    story_until_post(story);
     story_post(story);
     story_result(story, "application", 0, NULL);
 }

@@ -31,7 +31,8 @@ void story_pre(struct story *story);
 void story_post(struct story *story);
 void story_result(struct story *story, const char *consistency, int exit, const char *error);
 
-/* A run as it should be. */
+/* A run as it should be; and what comes of it before its post-script and its result. */
+void story_until_post(struct story *story);
 void story_good_run(struct story *story);
 
 /* Judges, and checks that there is just this: a finding of `invariant` whose text has `part`; none if `part` is
