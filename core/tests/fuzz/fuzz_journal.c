@@ -1,6 +1,5 @@
 /* Any bytes as the journal: not this boot's, not understood and told in one line, or read; and the same when
  * written. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

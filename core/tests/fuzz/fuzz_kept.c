@@ -1,6 +1,5 @@
 /* Any bytes as the result that `quiesce begin` leaves for `quiesce end`: refused, or read; and then nothing is taken
  * from it that a run cannot have said. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
