@@ -17,6 +17,8 @@
 #include "parts.h"
 
 #define THAW_WAIT_S 10
+#define IN_FLIGHT_LOOKS 100
+#define IN_FLIGHT_LOOK_US 1000
 
 /* ---- Which superblock ------------------------------------------------------------------------------------------- */
 
@@ -105,20 +107,39 @@ bool sandbox_is_frozen(struct sandbox_volume *volume)
     return frozen;
 }
 
+/* Writes, and requests in flight, as block/stat in the kernel's documentation has them. False: there is no such disk. */
+static bool look_at_disk(int file, long long *writes, long long *in_flight)
+{
+    char text[512] = "";
+    return file >= 0 && pread(file, text, sizeof text - 1, 0) > 0 &&
+           sscanf(text, "%*u %*u %*u %*u %lld %*u %*u %*u %lld", writes, in_flight) == 2;
+}
+
+/* A request is counted when whoever waits for it is awake already, and until then it is in flight: so what is read counts
+ * if it was read after none was. A disk on a frozen filesystem may have some for long. */
+static int64_t loop_writes(const struct sandbox_volume *volume)
+{
+    long long writes = -1, in_flight = 1;
+    PATH_OF(path, "/sys/block/%s/stat", volume->loop);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < IN_FLIGHT_LOOKS && in_flight > 0 && look_at_disk(file, &writes, &in_flight); i++) {
+        if (in_flight > 0)
+            usleep(IN_FLIGHT_LOOK_US);
+    }
+    if (!look_at_disk(file, &writes, &in_flight))
+        writes = -1;
+    if (file >= 0)
+        close(file);
+    return writes;
+}
+
 int64_t sandbox_disk_writes(const struct sandbox_volume *volume)
 {
-    long long writes = -1;
     int64_t count = 0;
     struct fakefs fakefs = volume->fakefs;
     if (fakefs.server > 0)
         return fakefs_writes(&fakefs, volume->fake ? NULL : fake_disk(volume), &count) == 0 ? count : -1;
-    PATH_OF(path, "/sys/block/%s/stat", volume->loop);
-    FILE *file = volume->loop[0] ? fopen(path, "re") : NULL;
-    if (file && fscanf(file, "%*u %*u %*u %*u %lld", &writes) != 1)
-        writes = -1;
-    if (file)
-        fclose(file);
-    return writes;
+    return volume->loop[0] ? loop_writes(volume) : -1;
 }
 
 /* ---- The end --------------------------------------------------------------------------------------------------- */
