@@ -51,7 +51,8 @@ static struct running running_with(const struct plan *plan, struct report_case *
     running.report.cases = cases;
     running.report.count = count;
     running.options.jobs = jobs;
-    running.options.tap = true; /* progress is told here */
+    running.options.tap = true;  /* progress is told here, */
+    running.options.json = NULL; /* and the report is ours: of what held, its players need not say a word */
     running.until_us = plan->until_us;
     return running;
 }
