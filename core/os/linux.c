@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -167,20 +168,29 @@ static bool process_gone(struct qz_os *os, const struct qz_process *process)
     return (stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1;
 }
 
+/* Looked at when the descriptor is there, which is nobody else's later: a signal may end whoever does not expect it. */
 static int process_signal(struct qz_os *os, const struct qz_process *process, int signal_number)
 {
-    if (!process_alive(os, process))
+    if (process->pid <= 0)
         return ESRCH;
-    return kill(process->pid, signal_number) == 0 ? 0 : errno;
+    int failed = 0, fd = pidfd_open(process->pid, 0);
+    if (fd < 0)
+        return errno;
+    if (!process_alive(os, process))
+        failed = ESRCH;
+    else if (pidfd_send_signal(fd, signal_number, NULL, 0) != 0)
+        failed = errno;
+    close(fd);
+    return failed;
 }
 
 /* ---- Waiting ---------------------------------------------------------------------------------------------------- */
 
-/* SIGHUP and SIGINT, where nobody has us ignore them: nohup does, and a shell for what it runs in the background. What
- * is ignored would come to a signalfd all the same, as it is blocked. */
+/* What a terminal sends to ask us to end, where nobody has us ignore it: nohup does, and a shell for what it runs in the
+ * background. What is ignored would come to a signalfd all the same, as it is blocked. */
 static void add_terminal_signals(sigset_t *set)
 {
-    static const int numbers[] = {SIGHUP, SIGINT};
+    static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct sigaction action;
         if (sigaction(numbers[i], NULL, &action) != 0 || action.sa_handler != SIG_IGN)
@@ -321,6 +331,7 @@ static const struct qz_os_ops linux_ops = {
     .volume_recover = qz_linux_volume_recover,
     .volumes_arm = qz_linux_volumes_arm,
     .volume_start = qz_linux_volume_start,
+    .volume_mounted = qz_linux_volume_mounted,
     .volumes_close = qz_linux_volumes_close,
     .share = qz_linux_share,
     .guard = qz_linux_guard,
@@ -340,22 +351,32 @@ static const struct qz_os_ops linux_ops = {
 };
 
 /* A descriptor of ours in the place of a closed standard stream would be taken for that stream. */
-static int open_standard_streams(void)
+static int open_standard_streams(struct qz_linux *lx)
 {
-    for (;;) {
-        int fd = open("/dev/null", O_RDWR);
-        if (fd < 0)
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
+        if (fcntl(stream, F_GETFD) >= 0)
+            continue;
+        lx->no_result = lx->no_result || stream == STDOUT_FILENO;
+        if (open("/dev/null", O_RDWR) < 0)
             return errno;
-        if (fd > STDERR_FILENO) {
-            close(fd);
-            return 0;
-        }
     }
+    return 0;
 }
 
 /* Once a large buffer was given back, the C library takes further ones from the heap, and that does not get small
  * again; agent and guardian are, while something is frozen, in memory as a whole. */
 #define LARGE_BUFFER (128 * 1024)
+
+/* A pipe that nobody reads and a file that may not get any larger are errors; and to be stopped by the terminal, when it
+ * is written to from the background too, is not for whoever has something frozen. */
+static int ignore_signals(void)
+{
+    static const int numbers[] = {SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (signal(numbers[i], SIG_IGN) == SIG_ERR)
+            return errno;
+    return 0;
+}
 
 /* From here on signals wait until wait() looks; children get the usual ones back. */
 static int claim_signals(void)
@@ -368,10 +389,9 @@ static int claim_signals(void)
     sigaddset(&set, QZ_SIGNAL_FAILED);
     sigaddset(&set, SIGCHLD);
     /* A SIGCHLD that was ignored by whoever started us would take away the exit status of our children. */
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
-        signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
         return errno;
-    return 0;
+    return ignore_signals();
 }
 
 /* Makes us the last process that the kernel ends for want of memory, where that may be asked for. */
@@ -402,7 +422,7 @@ void qz_linux_restore_descriptors(const struct qz_linux *lx)
 static int prepare(struct qz_linux *lx)
 {
     mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
-    int failed = open_standard_streams();
+    int failed = open_standard_streams(lx);
     if (!failed)
         failed = claim_signals();
     if (failed)

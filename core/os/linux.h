@@ -111,6 +111,7 @@ struct qz_linux {
     struct qz_linux_shared *shared;
     struct qz_linux_region *regions; /* all memory from share() */
 
+    bool no_result; /* nobody gave us a standard output */
     int signals;
     int wake;
     struct pollfd polls[QZ_LINUX_SOURCES];
@@ -259,6 +260,7 @@ void qz_linux_trees_close(struct qz_linux *lx);
 /* ---- linux_hold.c ---- */
 
 int qz_linux_volume_open(struct qz_os *os, int slot, const struct qz_mount *mount);
+bool qz_linux_volume_mounted(struct qz_os *os, const char *mount_point, int mount_id, dev_t dev);
 int qz_linux_volume_recover(struct qz_os *os, int slot, const char *mount_point, dev_t dev);
 int qz_linux_volumes_arm(struct qz_os *os, int count);
 void qz_linux_volume_start(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done);

@@ -338,6 +338,24 @@ static void abandon(struct qz_linux *lx, int slot, pid_t pid, int why)
     qz_linux_tree_drop(lx, slot);
 }
 
+/* As execve(2) has them, "Limits on size of arguments and environment": one that waits at its gate would not know until
+ * everything is frozen. */
+static int check_size(const struct qz_child_spec *spec)
+{
+    const size_t most = (size_t)sysconf(_SC_ARG_MAX), most_each = 32 * (size_t)sysconf(_SC_PAGESIZE);
+    const char *const *lists[] = {(const char *const *)spec->argv, (const char *const *)spec->envp};
+    size_t all = 0;
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; lists[k] && lists[k][i]; i++) {
+            size_t size = strlen(lists[k][i]) + 1;
+            all += size + sizeof(char *);
+            if (size > most_each || all > most)
+                return E2BIG;
+        }
+    }
+    return 0;
+}
+
 /* Starts the child, and waits for its execve unless it is gated, with the write ends of the kit's pipes and its control
  * group, which are closed here. */
 static int launch(struct qz_linux *lx, const struct qz_child_spec *spec, struct qz_linux_kit *kit)
@@ -425,7 +443,9 @@ int qz_linux_child_start(struct qz_os *os, const struct qz_child_spec *spec)
     struct qz_linux_child *child = &lx->children[spec->slot];
     if (child->pid != 0)
         return EBUSY;
-    int failed = spec->facts ? check_facts(os, spec) : 0;
+    int failed = check_size(spec);
+    if (!failed && spec->facts)
+        failed = check_facts(os, spec);
     if (!failed)
         failed = qz_linux_child_prepare(lx);
     if (failed)

@@ -1,4 +1,5 @@
 /* linux_detach.c: going on in the background: the process that was started waits, its child goes on in its place. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,10 +18,25 @@ static struct qz_process process_of(pid_t pid)
     return (struct qz_process){.pid = pid, .start_time = stat.start_time};
 }
 
+/* What our caller has open is not ours to keep open: its locks, its pipes, what is to be unmounted. It came through an
+ * execve, which none of ours would. */
+static void close_inherited(void)
+{
+    DIR *open_files = opendir("/proc/self/fd");
+    for (struct dirent *entry; open_files && (entry = readdir(open_files));) {
+        int fd = atoi(entry->d_name), flags = fcntl(fd, F_GETFD);
+        if (fd > STDERR_FILENO && flags >= 0 && (flags & FD_CLOEXEC) == 0)
+            close(fd);
+    }
+    if (open_files)
+        closedir(open_files);
+}
+
 /* Gives the new process what must be its own; a subreaper's right is not inherited. Returns 0 or an errno. */
 static int go_on(struct qz_linux *lx, int socket)
 {
     setsid();
+    close_inherited();
     prctl(PR_SET_NAME, "quiesce-agent", 0, 0, 0);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
         return errno;

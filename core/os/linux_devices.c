@@ -259,6 +259,8 @@ static void descend_options(struct descent *descent, const char *options)
         descent->error = ENOMEM;
     else if (superblock_of_file(descent->table, upper, NULL, &superblock))
         add_dev(descent, &mount->below, &mount->below_count, superblock);
+    else
+        mount->below_unknown = true;
     free(upper);
 }
 
@@ -280,6 +282,7 @@ static int copy_devices(struct qz_mount *mount, const struct qz_mount *twin)
     free(mount->label);
     mount->uuid = uuid;
     mount->label = label;
+    mount->below_unknown = twin->below_unknown;
     for (; mount->below_count < twin->below_count; mount->below_count++)
         mount->below[mount->below_count] = twin->below[mount->below_count];
     for (; mount->disk_count < twin->disk_count; mount->disk_count++)

@@ -31,16 +31,14 @@
 
 enum worker_state { WORKER_IDLE, WORKER_BUSY, WORKER_DONE };
 
-enum { WORKER_END = -1 }; /* beside enum qz_volume_op */
-
 /* In a thread's own table of descriptors. */
 enum { OWN_VOLUME, OWN_WAKE };
 
 struct worker {
     pthread_t thread;
-    sem_t start;
+    sem_t start; /* an operation; or, where none is under way, the end */
     atomic_int state; /* whose the results are: BUSY: the thread's, else ours */
-    atomic_int op; /* enum qz_volume_op, or WORKER_END */
+    atomic_int op; /* enum qz_volume_op */
     struct qz_volume_done own;
     struct qz_volume_done *done; /* `own`, or where it was asked for */
     atomic_int *operations; /* where a guardian counts what it has under way, else NULL */
@@ -180,9 +178,9 @@ static void *work(void *argument)
     for (;;) {
         while (sem_wait(&worker->start) != 0)
             ;
-        int op = worker->op;
-        if (op == WORKER_END)
+        if (atomic_load(&worker->state) != WORKER_BUSY)
             return NULL;
+        int op = worker->op;
         worker->done->begin_us = qz_linux_now_us(NULL);
         bool called_off = op == QZ_VOLUME_THAW && worker->done->called_off; /* looked at as late as can be */
         finish(worker, called_off ? ECANCELED : do_operation(op));
@@ -235,7 +233,6 @@ static void end_workers(struct qz_linux_workers *workers)
         struct worker *worker = &workers->list[slot];
         worker->left = worker->state == WORKER_BUSY;
         left = left || worker->left;
-        worker->op = WORKER_END;
         sem_post(&worker->start);
     }
     for (int slot = 0; slot < workers->count; slot++) {

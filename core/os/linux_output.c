@@ -55,6 +55,8 @@ static int write_until(int fd, const char *text, size_t size, size_t most, int64
 int qz_linux_print(struct qz_os *os, enum qz_stream stream, const char *text, size_t size)
 {
     int fd = descriptor(stream);
+    if (stream == QZ_STREAM_RESULT && qz_linux(os)->no_result)
+        return EBADF;
     if (stream == QZ_STREAM_RESULT)
         return write_until(fd, text, size, size, QZ_NEVER);
     /* A pipe that has room at all has room for PIPE_BUF bytes. */

@@ -70,6 +70,13 @@ static int create_file(const char *path, const char *text, size_t size, mode_t m
     return failed;
 }
 
+/* Makes the file that a symbolic link leads to. */
+static int create_through_link(const char *path, const char *text, size_t size, mode_t mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    return fd < 0 ? errno : fill(fd, text, size, mode, true);
+}
+
 /* Writes to what is there and cannot be replaced: a device, a pipe, a file that has a descriptor and no name. A pipe by
  * name that nobody reads is not waited for (ENXIO). */
 static int write_special(const char *path, const char *text, size_t size)
@@ -125,6 +132,8 @@ int qz_linux_write_file(struct qz_os *os, const char *path, const char *text, si
         failed = way.error;
     else if (!absent && (way.error || !S_ISREG(there.st_mode)))
         failed = write_special(path, text, size);
+    else if (absent && readlink(path, (char[1]){0}, 1) > 0)
+        failed = create_through_link(path, text, size, mode);
     else /* A symbolic link that leads to a file stays one, and that file is replaced. */
         failed = replace_file(absent ? path : way.steps[way.count - 1].path, text, size, mode, true);
     qz_path_facts_free(os, &way);
@@ -166,15 +175,20 @@ const char *qz_linux_boot_id(struct qz_os *os)
     return qz_linux(os)->boot_id;
 }
 
-/* Makes the state directory if need be. EPERM: others may write what we would believe. */
+/* Makes the state directory if need be. EPERM: others may write what we would believe.
+ * It may lie on what is frozen, and whoever is to thaw that comes this way: what is there is asked for nothing that waits
+ * for a frozen filesystem, as mkdir(2) and O_CREAT do before they see that there is nothing to be made. */
 static int make_state_directory(struct qz_linux *lx)
 {
-    int failed = qz_linux_make_directory(&lx->base, lx->state_directory, S_IRWXU);
+    struct stat facts;
+    int failed = lstat(lx->state_directory, &facts) == 0 ? 0 : errno;
+    if (failed == ENOENT) {
+        failed = qz_linux_make_directory(&lx->base, lx->state_directory, S_IRWXU);
+        if (!failed && lstat(lx->state_directory, &facts) != 0)
+            failed = errno;
+    }
     if (failed)
         return failed;
-    struct stat facts;
-    if (lstat(lx->state_directory, &facts) != 0)
-        return errno;
     if (!S_ISDIR(facts.st_mode))
         return ENOTDIR;
     return facts.st_uid == geteuid() && (facts.st_mode & (S_IWGRP | S_IWOTH)) == 0 ? 0 : EPERM;
@@ -196,7 +210,9 @@ int qz_linux_lock(struct qz_os *os)
         failed = state_path(lx, "lock", path);
     if (failed)
         return failed;
-    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        fd = open(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0)
         return errno;
     /* Of the open file, not of the process: the guardian's copy of the descriptor holds it, too. */
@@ -231,10 +247,12 @@ ssize_t qz_linux_journal_read(struct qz_os *os, size_t limit, char **text)
     int failed = state_path(qz_linux(os), "journal", path);
     if (failed)
         return -failed;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    ssize_t size = qz_linux_read_file(os, fd, limit, text);
+    struct stat facts;
+    bool regular = fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode); /* a pipe would be waited for */
+    ssize_t size = regular ? qz_linux_read_file(os, fd, limit, text) : -EINVAL;
     close(fd);
     return size;
 }

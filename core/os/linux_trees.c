@@ -73,18 +73,45 @@ static void cgroup_path(const struct qz_linux *lx, unsigned attempt, const char 
 
 /* ---- Control groups: beginning and end -------------------------------------------------------------------------- */
 
+/* Calls `each` with the number of every process that a cgroup.procs lists. Returns how many there are. */
+static int each_process(const char *procs, void (*each)(const char *pid, const void *argument), const void *argument)
+{
+    char text[4096];
+    int fd = open(procs, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    int members = 0;
+    size_t kept = 0;
+    ssize_t got;
+    while ((got = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
+        size_t size = kept + (size_t)got;
+        text[size] = '\0';
+        char *at = text;
+        for (char *end = strchr(at, '\n'); end; end = strchr(at, '\n')) {
+            *end = '\0';
+            each(at, argument);
+            members++;
+            at = end + 1;
+        }
+        kept = size - (size_t)(at - text);
+        memmove(text, at, kept);
+    }
+    close(fd);
+    return members;
+}
+
+static void move_process(const char *pid, const void *to)
+{
+    qz_linux_write_text(to, pid);
+}
+
 /* Moves what lives in a control group to the one that we are in. Returns whether there was anything. */
 static bool empty_cgroup(const struct qz_linux *lx, const char *path)
 {
-    char from[LONG_PATH + 16], to[LONG_PATH], text[4096];
+    char from[LONG_PATH + 16], to[LONG_PATH];
     snprintf(from, sizeof from, "%s/cgroup.procs", path);
     snprintf(to, sizeof to, "%s/cgroup.procs", lx->cgroup_parent);
-    if (qz_linux_read_text(from, text, sizeof text) <= 0)
-        return false;
-    char *rest = NULL;
-    for (char *pid = strtok_r(text, "\n", &rest); pid; pid = strtok_r(NULL, "\n", &rest))
-        qz_linux_write_text(to, pid);
-    return true;
+    return each_process(from, move_process, to) > 0;
 }
 
 /* Removes the control groups of `base`, and it; with `emptying` also those that something lives in. */
@@ -364,30 +391,9 @@ static int signal_members(const struct qz_linux *lx, struct qz_linux_tree *tree,
 
 /* ---- With control groups ---------------------------------------------------------------------------------------- */
 
-/* Signals every process of a control group. Returns how many there are. */
-static int signal_cgroup(const char *procs, int signal_number)
+static void signal_process(const char *pid, const void *signal_number)
 {
-    char text[4096];
-    int fd = open(procs, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    int members = 0;
-    size_t kept = 0;
-    ssize_t got;
-    while ((got = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
-        size_t size = kept + (size_t)got;
-        text[size] = '\0';
-        char *at = text;
-        for (char *end = strchr(at, '\n'); end; end = strchr(at, '\n')) {
-            kill((pid_t)strtol(at, NULL, 10), signal_number);
-            members++;
-            at = end + 1;
-        }
-        kept = size - (size_t)(at - text);
-        memmove(text, at, kept);
-    }
-    close(fd);
-    return members;
+    kill((pid_t)strtol(pid, NULL, 10), *(const int *)signal_number);
 }
 
 static bool cgroup_populated(const struct qz_linux *lx, unsigned attempt)
@@ -406,7 +412,7 @@ static bool cgroup_populated(const struct qz_linux *lx, unsigned attempt)
 
 static int signal_once(const struct qz_linux *lx, int slot, const char *procs, int signal_number)
 {
-    return *procs ? signal_cgroup(procs, signal_number)
+    return *procs ? each_process(procs, signal_process, &signal_number)
                   : signal_members(lx, &lx->shared->trees[slot], signal_number);
 }
 

@@ -27,6 +27,7 @@ struct asked {
     const char *report_path;
     bool no_colour;
     bool failed; /* the snapshot */
+    int64_t frozen_until_us; /* written by the other half */
 };
 
 static int fail(struct qz_os *os, enum qz_code code, int status, const char *text)
@@ -66,10 +67,13 @@ static int show_kept(struct qz_os *os, const struct asked *asked, const struct q
 {
     bool taken = !asked->failed && kept->if_taken.json;
     const struct qz_kept_text *text = taken ? &kept->if_taken : &kept->result;
-    int status = qz_command_print(os, asked->format == QZ_FORMAT_JSON ? text->json : text->human, text->status);
+    int told = qz_command_print(os, asked->format == QZ_FORMAT_JSON ? text->json : text->human, 0);
     bool reported = qz_command_report(os, asked->report_path, text->json) == 0;
-    qz_kept_remove(os);
-    return !reported && status == QZ_EXIT_APPLICATION ? QZ_EXIT_SOFTWARE : status;
+    if (told == 0)
+        qz_kept_remove(os);
+    else
+        qz_say(os, "it is kept, and the next `quiesce end` tells it");
+    return (told != 0 || !reported) && text->status == QZ_EXIT_APPLICATION ? QZ_EXIT_SOFTWARE : text->status;
 }
 
 /* Agent and guardian are gone, and nothing is kept: what they have left is thawed; or somebody else was told before. */
@@ -130,13 +134,14 @@ static int show_end(struct qz_os *os, const struct asked *asked)
 /* The process that was started. Whoever ends it ends the backup. */
 static int await_begun(struct qz_os *os, void *argument, const struct qz_process *background)
 {
-    struct asked asked = *(struct asked *)argument;
+    const struct asked *shared = argument;
+    struct asked asked = *shared;
     bool ending = false;
     for (;;) {
         struct qz_event event;
         os->ops->wait(os, QZ_NEVER, &event);
         if (event.kind == QZ_EVENT_MESSAGE && !ending &&
-            qz_command_show_open(os, asked.format, background, event.value) == event.value)
+            qz_command_show_open(os, asked.format, background, shared->frozen_until_us, event.value) == event.value)
             return event.value;
         if (event.kind == QZ_EVENT_PEER_LOST)
             return show_end(os, &asked);
@@ -163,6 +168,7 @@ int qz_command_begin(struct qz_os *os, struct qz_command_line *line, bool no_col
     *asked = (struct asked){.format = line->format, .report_path = line->report_path, .no_colour = no_colour,
                             .failed = true};
     line->options.until_end = true;
+    line->options.frozen_until_us = &asked->frozen_until_us;
     if (!qz_session_admit(os, &line->options, &result))
         return begin_failed(os, asked, &result);
     qz_kept_remove(os); /* of a backup that nobody ended */

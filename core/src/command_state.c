@@ -126,8 +126,11 @@ static void add_state(struct qz_os *os, struct qz_text *text, const struct qz_jo
     }
     if (journal->volume_count == 0)
         qz_text_add(text, "nothing is frozen\n");
-    if (!agent && !guardian)
-        qz_text_add(text, "nobody is left to thaw or to run the post-scripts: use `quiesce thaw`\n");
+    if (agent || guardian)
+        return;
+    qz_text_add(text, "nobody is left to thaw: use `quiesce thaw`\n");
+    for (size_t i = 0; i < journal->post_count; i++)
+        qz_text_add(text, QZ_POST_NEVER_RAN "; run it yourself\n", journal->posts_owed[i], journal->run_id);
 }
 
 static int show_state(struct qz_os *os, const struct qz_journal *journal)
@@ -189,13 +192,16 @@ static int show_open(struct qz_os *os, const struct qz_journal *journal, int sta
     return show(os, &text, status);
 }
 
-int qz_command_show_open(struct qz_os *os, enum qz_format format, const struct qz_process *agent, int status)
+int qz_command_show_open(struct qz_os *os, enum qz_format format, const struct qz_process *agent, int64_t until_us,
+                         int status)
 {
     struct qz_journal journal;
     int failed = qz_command_open_journal(os, "begin", &journal);
     if (!failed && (!journal.run_id || journal.agent.pid != agent->pid || journal.agent.start_time != agent->start_time))
         failed = -1;
-    else if (!failed)
+    if (!failed && until_us > 0)
+        journal.until_us = until_us; /* the journal was written before that was known */
+    if (!failed)
         failed = format == QZ_FORMAT_JSON ? show_open_json(os, &journal, status) : show_open(os, &journal, status);
     qz_journal_free(&journal);
     return failed;

@@ -25,7 +25,8 @@ int qz_command_end(struct qz_os *os, const struct qz_command_line *line, bool no
 
 /* What `begin` says once its caller may take the snapshot: the state, and what the backup will be at best, which is
  * `status`. Returns that; or -1 if `agent`'s backup is not open any more, or QZ_EXIT_SOFTWARE if it cannot be said. */
-int qz_command_show_open(struct qz_os *os, enum qz_format format, const struct qz_process *agent, int status);
+int qz_command_show_open(struct qz_os *os, enum qz_format format, const struct qz_process *agent, int64_t until_us,
+                         int status);
 
 /* Root, and the journal (free with qz_journal_free). Returns 0, or the exit status after having said why not. */
 int qz_command_open_journal(struct qz_os *os, const char *command, struct qz_journal *journal);

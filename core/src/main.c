@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 {
     struct qz_os *os = qz_linux_open(STATE_DIRECTORY);
     if (!os) {
-        perror("quiesce");
+        perror("quiesce: nothing was begun");
         return QZ_EXIT_SOFTWARE;
     }
     const char *no_colour = getenv("NO_COLOR"); /* empty, it counts for nothing: no-color.org */

@@ -31,10 +31,19 @@ static void add_file(const struct reading *reading, const char *what, const char
         result->files[result->file_count++] = (struct qz_file_verdict){what, reading->plugin, path, code, note};
 }
 
+/* Is there nothing at `path`: no link that leads nowhere either? */
+static bool is_absent(const struct qz_path_facts *facts, const char *path)
+{
+    bool absent = facts->error == ENOENT;
+    for (size_t i = 0; i < facts->count; i++)
+        absent = absent && (facts->steps[i].kind != QZ_STEP_SYMLINK || strcmp(facts->steps[i].path, path) != 0);
+    return absent;
+}
+
 /* Reads the whole of a file that may be trusted in its role. Returns QZ_E_SUCCESS and a text to free, or sets
- * `error`; what is too long or cannot be read is of code `unreadable`. */
+ * `error`; what is too long or cannot be read is of code `unreadable`. `absent`: is there none? NULL: nobody asks. */
 static enum qz_code read_trusted(struct qz_os *os, enum qz_file_role role, enum qz_code unreadable, const char *path,
-                                 char **text, size_t *size, struct qz_error *error)
+                                 char **text, size_t *size, bool *absent, struct qz_error *error)
 {
     struct qz_path_facts facts = {0};
     *text = NULL;
@@ -42,6 +51,8 @@ static enum qz_code read_trusted(struct qz_os *os, enum qz_file_role role, enum 
     enum qz_code code = failed ? qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s: %s", path, strerror(failed))
                                : qz_permissions_check(role, path, &facts, error);
     ssize_t length = 0;
+    if (absent)
+        *absent = is_absent(&facts, path);
     if (code == QZ_E_SUCCESS)
         length = os->ops->read_file(os, facts.handle, QZ_JSON_SIZE_MAX, text);
     if (length == -EFBIG)
@@ -54,12 +65,12 @@ static enum qz_code read_trusted(struct qz_os *os, enum qz_file_role role, enum 
 }
 
 static enum qz_code load_host_file(const struct reading *reading, const char *path, struct qz_plugin_host *host,
-                                   struct qz_error *error)
+                                   bool *absent, struct qz_error *error)
 {
     char *text;
     size_t size;
     enum qz_code code = read_trusted(reading->os, QZ_FILE_PLUGIN_HOST, QZ_E_INCORRECT_PLUGIN_HOST_FILE, path, &text,
-                                     &size, error);
+                                     &size, absent, error);
     if (code == QZ_E_SUCCESS)
         code = qz_plugin_host_parse(path, text, size, host, &reading->result->warnings, error);
     free(text);
@@ -91,8 +102,9 @@ static void load_host(const struct reading *reading, const struct qz_options *op
     }
     struct qz_error error;
     const char *file = path ? path : QZ_PLUGIN_HOST_PATH_DEFAULT;
-    enum qz_code code = load_host_file(reading, file, &plan->host, &error);
-    if (code == QZ_E_PLUGIN_HOST_FILE_NOT_FOUND && !path) {
+    bool absent;
+    enum qz_code code = load_host_file(reading, file, &plan->host, &absent, &error);
+    if (absent && !path) {
         add_file(reading, "plugin host file", file, QZ_E_SUCCESS, "absent: the built-in plugin is used");
         load_builtin(reading, QZ_CONFIG_PATH_DEFAULT, plan);
         return;
@@ -111,6 +123,9 @@ static bool load_script(const struct reading *reading, enum qz_file_role role, c
     int failed = reading->os->ops->inspect(reading->os, path, facts);
     enum qz_code code = failed ? qz_error_set(&error, QZ_E_INTERNAL_ERROR, "%s: %s", path, strerror(failed))
                                : qz_permissions_check(role, path, facts, &error);
+    if (facts->handle >= 0) /* nobody reads it, and to keep it open would keep its filesystem mounted */
+        reading->os->ops->close_file(reading->os, facts->handle);
+    facts->handle = -1;
     add_file(reading, role == QZ_FILE_PRE_SCRIPT ? "pre-script" : "post-script", path, code, NULL);
     if (code == QZ_E_SUCCESS)
         return true;
@@ -125,7 +140,7 @@ static void load_plugin(const struct reading *reading, struct qz_plugin *plugin)
     char *text;
     size_t size;
     enum qz_code code = read_trusted(reading->os, QZ_FILE_CONFIG, QZ_E_INCORRECT_JSON_CONFIG_FILE, plugin->config_path,
-                                     &text, &size, &error);
+                                     &text, &size, NULL, &error);
     if (code == QZ_E_SUCCESS)
         code = qz_config_parse(plugin->config_path, text, size, &plugin->config, &reading->result->warnings, &error);
     free(text);

@@ -276,7 +276,7 @@ static void set_up(struct qz_session *session, struct qz_os *os, const struct qz
     session->options = options;
     session->result = result;
     session->start_us = os->ops->now_us(os);
-    session->start_wall_us = os->ops->wall_us(os);
+    session->since_us = session->start_wall_us = os->ops->wall_us(os);
     result->snapshot_argv = options->snapshot_argv;
     make_run_id(session);
 }
@@ -378,7 +378,9 @@ bool qz_session_recover(struct qz_os *os, struct qz_warning_list *warnings, stru
     if (found == QZ_JOURNAL_UNREAD)
         qz_error_list_add(errors, &error); /* a run would put its own in the place of what names a frozen volume */
     else if (found < 0)
-        qz_warning_list_add(warnings, NULL, 0, 0, "%s", error.message);
+        qz_warning_list_add(warnings, NULL, 0, 0,
+                            "%s; so nobody knows what a killed run has left frozen: if writing to a filesystem hangs, use "
+                            "`fsfreeze -u MOUNTPOINT`", error.message);
     if (found <= 0)
         return found != QZ_JOURNAL_UNREAD;
     size_t thawed = journal.volume_count > 0 ? qz_journal_recover(os, &journal, errors) : 0;
@@ -446,6 +448,25 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
     return qz_verdict_exit(result->consistency);
 }
 
+/* What the journal says of others, who make a difference to a run that is started now. */
+static void warn_of_others(struct qz_os *os, struct qz_warning_list *warnings)
+{
+    struct qz_journal journal;
+    struct qz_error error;
+    int found = qz_journal_read(os, &journal, &error);
+    bool living = found == 1 && (os->ops->process_alive(os, &journal.agent) ||
+                                 os->ops->process_alive(os, &journal.guardian));
+    if (found < 0)
+        qz_warning_list_add(warnings, NULL, 0, 0, "%s", error.message);
+    else if (living)
+        qz_warning_list_add(warnings, NULL, 0, 0, "another quiesce is at work, and a run is refused as long (AlreadyRunning); "
+                                                  "`quiesce status` shows it");
+    else if (found == 1)
+        qz_warning_list_add(warnings, NULL, 0, 0, "run %s was killed; `quiesce thaw`, or the next run, thaws what it has left "
+                                                  "frozen (filesystems: %zu)", journal.run_id, journal.volume_count);
+    qz_journal_free(&journal);
+}
+
 enum qz_exit qz_session_check(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
 {
     *result = (struct qz_result){.command = "check", .attempt = 1, .attempts = 1};
@@ -463,6 +484,7 @@ enum qz_exit qz_session_check(struct qz_os *os, const struct qz_options *options
     if (result->freeze_enabled)
         session.facts.freeze = sound ? QZ_FREEZE_HELD : QZ_FREEZE_FAILED;
     session.facts.snapshot = qz_verdict_may_snapshot(&session.facts) ? QZ_SNAPSHOT_TAKEN : QZ_SNAPSHOT_NOT_TAKEN;
+    warn_of_others(os, &result->warnings);
     conclude(&session);
     return qz_verdict_exit(result->consistency);
 }

@@ -23,8 +23,12 @@ int qz_session_journal(struct qz_session *session, bool frozen)
                                  .run_id = session->result->run_id, .volumes = volumes, .posts_owed = posts};
     os->ops->self(os, &journal.agent);
     os->ops->guardian(os, &journal.guardian);
-    journal.since_us = os->ops->wall_us(os);
-    journal.until_us = journal.since_us + session->options->freeze_timeout_us + session->options->hold_limit_us;
+    int64_t wall_us = os->ops->wall_us(os);
+    if (frozen && session->since_us == session->start_wall_us)
+        session->since_us = wall_us;
+    journal.since_us = session->since_us;
+    /* Should the first FIFREEZE come as late as it may. Once it has come, this is not written anew: nothing is, then. */
+    journal.until_us = wall_us + session->options->freeze_timeout_us + session->options->hold_limit_us;
     for (size_t i = 0; i < session->freeze_count; i++) {
         const struct qz_volume *volume = &result->volumes[i];
         bool owed = frozen || volume->outcome == QZ_VOLUME_STUCK || volume->outcome == QZ_VOLUME_THAW_FAILED;
@@ -146,6 +150,24 @@ static const char *early_end(enum qz_hold_cause cause)
     return NULL;
 }
 
+/* What became of a filesystem that was unmounted while it was frozen is not ours to say. Asked after the thaw, so that it
+ * takes none of the window's time. */
+static void find_unmounted(struct qz_session *session)
+{
+    const struct qz_os *os = session->os;
+    for (size_t i = 0; i < session->freeze_count; i++) {
+        struct qz_volume *volume = &session->result->volumes[i];
+        if (volume->outcome != QZ_VOLUME_THAWED ||
+            os->ops->volume_mounted(session->os, volume->mount, volume->mount_id, volume->dev))
+            continue;
+        volume->outcome = QZ_VOLUME_LOST;
+        qz_error_set(volume->error, QZ_E_FREEZE_LOST, "%s: it was unmounted before the snapshot had ended", volume->mount);
+        qz_error_detail(volume->error, "it was unmounted before the snapshot had ended");
+        volume->error->phase = QZ_PHASE_FREEZE;
+        volume->error->path = volume->mount;
+    }
+}
+
 /* Takes in the volumes' errors. Returns whether one of them says why the freeze is worth nothing. */
 static bool collect_volumes(struct qz_session *session)
 {
@@ -174,6 +196,14 @@ static bool stays_frozen(const struct qz_session *session)
     return false;
 }
 
+static void add_timeout(struct qz_session *session)
+{
+    char message[QZ_DETAIL_SIZE];
+    snprintf(message, sizeof message, "freezing did not finish within %.6g s (--freeze-timeout)",
+             (double)session->options->freeze_timeout_us / QZ_US_PER_S);
+    qz_session_add_error(session, QZ_E_FS_FREEZE_TIMEOUT, QZ_PHASE_FREEZE, message);
+}
+
 /* From the hold to errors and facts, once everything is thawed, or cannot be. */
 static void collect(struct qz_session *session)
 {
@@ -181,6 +211,8 @@ static void collect(struct qz_session *session)
     struct qz_window window = qz_hold_collect(hold, session->result->volumes);
     session->result->window_us = window.length_us;
     session->result->cut_us = window.cut_us > 0 ? window.cut_us - session->start_us : 0;
+    if (session->facts.freeze == QZ_FREEZE_HELD)
+        find_unmounted(session);
     bool explained = collect_volumes(session);
     const char *early = early_end((enum qz_hold_cause)(int)hold->cause);
     if ((early || explained) && session->facts.freeze == QZ_FREEZE_HELD)
@@ -188,8 +220,7 @@ static void collect(struct qz_session *session)
     if (!explained && early)
         qz_session_add_error(session, QZ_E_FREEZE_LOST, QZ_PHASE_FREEZE, early);
     else if (!explained && hold->cause == QZ_CAUSE_TIMEOUT)
-        qz_session_add_error(session, QZ_E_FS_FREEZE_TIMEOUT, QZ_PHASE_FREEZE,
-                             "freezing did not finish in --freeze-timeout");
+        add_timeout(session);
 }
 
 void qz_session_note_thawed(void *argument)

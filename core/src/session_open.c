@@ -54,6 +54,8 @@ int qz_session_stay_open(struct qz_session *session, bool held)
     struct qz_verdict_facts best = session->facts;
     int64_t start_us = os->ops->now_us(os);
     best.snapshot = QZ_SNAPSHOT_TAKEN;
+    if (held)
+        *session->options->frozen_until_us = os->ops->wall_us(os) + session->guard.hold->hold_deadline_us - start_us;
     session->opened = os->ops->release(os, (int)qz_verdict_exit(qz_verdict_consistency(&best)));
     if (!session->opened)
         return SIGHUP; /* whoever was to be told is gone: nobody takes a snapshot now */

@@ -36,6 +36,7 @@ struct qz_session {
     struct qz_verdict_facts facts;
     int64_t start_us;
     int64_t start_wall_us;
+    int64_t since_us;    /* on the wall: the start, or when freezing began */
     int signal_number;
     bool opened; /* `begin`: the caller was told to take its snapshot */
 };

@@ -140,6 +140,8 @@ static void not_started(struct qz_snapshot *snapshot, int failed)
     char cause[QZ_DETAIL_SIZE];
     if (failed == ESRCH)
         snprintf(cause, sizeof cause, "could not be started: it was ended by somebody while it waited for the freeze");
+    else if (failed == E2BIG)
+        snprintf(cause, sizeof cause, "could not be started: %s (QUIESCE_VOLUMES names every mount point)", strerror(failed));
     else
         snprintf(cause, sizeof cause, "could not be started: %s", strerror(failed));
     snapshot->result->attempt.outcome = QZ_ATTEMPT_NOT_STARTED;
@@ -245,7 +247,10 @@ static void time_over(struct qz_snapshot *snapshot, struct course *course)
         return;
     }
     snapshot->result->attempt.outcome = QZ_ATTEMPT_TIMEOUT;
-    fail(snapshot, QZ_SNAPSHOT_TIMEOUT, QZ_E_SNAPSHOT_TIMEOUT, "not finished in time (--hold-limit)");
+    char cause[QZ_DETAIL_SIZE];
+    snprintf(cause, sizeof cause, "not finished within %.6g s (--hold-limit)",
+             (double)snapshot->options->hold_limit_us / QZ_US_PER_S);
+    fail(snapshot, QZ_SNAPSHOT_TIMEOUT, QZ_E_SNAPSHOT_TIMEOUT, cause);
 }
 
 static int64_t sooner(int64_t a, int64_t b)

@@ -7,17 +7,23 @@
 /* How many filesystems on top of each other are followed: more than there are, less than for ever. */
 #define DEPTH_MAX 8
 
-/* Does a write to this filesystem wait for a frozen one: itself, or one that holds its storage? */
+static bool is_frozen(const struct qz_volume *volume)
+{
+    return volume->decision == QZ_DECISION_FREEZE && volume->mount_id >= 0;
+}
+
+/* Does a write to this filesystem wait for a frozen one: itself, or one that holds its storage? It may, where nobody knows
+ * what does. */
 static bool waits_for_frozen(const struct qz_mount_table *table, const struct qz_volume *volumes, size_t count,
                              dev_t dev, int depth)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (volumes[i].decision == QZ_DECISION_FREEZE && volumes[i].mount_id >= 0 && volumes[i].dev == dev)
-            return true;
-    }
     const struct qz_mount *mount = NULL;
     for (size_t i = 0; i < table->count && !mount; i++)
         mount = table->mounts[i].dev == dev ? &table->mounts[i] : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (is_frozen(&volumes[i]) && (volumes[i].dev == dev || (mount && mount->below_unknown)))
+            return true;
+    }
     for (size_t i = 0; mount && depth < DEPTH_MAX && i < mount->below_count; i++) {
         if (waits_for_frozen(table, volumes, count, mount->below[i], depth + 1))
             return true;

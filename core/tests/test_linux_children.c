@@ -68,6 +68,7 @@ static void dispose(void (*disposition)(int))
     signal(SIGTERM, disposition);
     signal(SIGINT, disposition);
     signal(SIGHUP, disposition);
+    signal(SIGQUIT, disposition);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
@@ -75,7 +76,7 @@ QZ_TEST(each_signal_that_asks_us_to_end_is_an_event)
 {
     dispose(SIG_DFL);
     struct qz_os *os = linux_check_open();
-    const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct qz_event event;
         kill(getpid(), numbers[i]);
@@ -92,6 +93,7 @@ QZ_TEST(what_our_caller_ignores_does_not_end_us) // nohup, a job in the backgrou
     struct qz_event event;
     kill(getpid(), SIGHUP);
     kill(getpid(), SIGINT);
+    kill(getpid(), SIGQUIT);
     kill(getpid(), SIGTERM);
     CU_ASSERT(linux_check_await(os, QZ_EVENT_SIGNAL, LINUX_CHECK_SOON_US, &event));
     CHECK_INT(event.value, SIGTERM);
@@ -110,6 +112,18 @@ QZ_TEST(what_our_caller_ignores_is_not_ignored_by_scripts)
     linux_check_end(os, 0, true, SIGINT);
     linux_check_close(os);
     dispose(SIG_DFL);
+}
+
+QZ_TEST(a_terminal_does_not_stop_us) // neither by its keys nor by what we write to it
+{
+    const int numbers[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+    struct qz_os *os = linux_check_open();
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action = {0};
+        CHECK_INT(sigaction(numbers[i], NULL, &action), 0);
+        CU_ASSERT(action.sa_handler == SIG_IGN);
+    }
+    linux_check_close(os);
 }
 
 /* ---- Ends ------------------------------------------------------------------------------------------------------- */

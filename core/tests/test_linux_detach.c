@@ -106,6 +106,27 @@ QZ_TEST(nobody_waits_for_who_goes_on) // the started process ends with its statu
     end(seen, output);
 }
 
+QZ_TEST(what_a_caller_has_open_is_left_to_it) // its locks, and where it is: it may want to unmount that
+{
+    struct seen *seen = new_seen();
+    int output, ends[2];
+    char byte, path[64], there[PATH_MAX] = "";
+    CHECK_INT(pipe(ends), 0);
+    pid_t pid = start(seen, &output);
+    AWAIT(seen->guardian && seen->background);
+    seen->go = true;
+    CHECK_INT(waitpid(pid, NULL, 0), pid);
+    close(ends[1]);
+    CHECK_INT(read(ends[0], &byte, 1), 0); /* would wait for whoever else holds it */
+    const pid_t both[] = {seen->background, seen->guardian};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "/proc/%d/cwd", (int)both[i]);
+        CHECK_INT(readlink(path, there, sizeof there), 1);
+    }
+    close(ends[0]);
+    end(seen, output);
+}
+
 QZ_TEST(a_caller_that_is_gone_is_not_told) // release says so, and whoever went on lives
 {
     struct seen *seen = new_seen();

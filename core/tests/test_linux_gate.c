@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -51,6 +52,32 @@ QZ_TEST(a_gated_child_is_released_without_making_anything) // nothing is opened,
         faults = faults_of_release(os);
     CU_ASSERT(LINUX_CHECK_SANITIZED || faults == 0);
     os->ops->volumes_close(os);
+    linux_check_close(os);
+}
+
+QZ_TEST(what_is_too_long_to_be_executed_is_told_before_the_gate) // one text, or all together
+{
+    struct qz_os *os = linux_check_open();
+    size_t size = 128 * 1024;
+    char *text = malloc(size + 1);
+    memset(text, 'x', size);
+    text[size] = '\0';
+    char *argv[] = {(char[]){"true"}, NULL}, *one[] = {(char[]){"PATH=/bin"}, text, NULL}, *all[4096];
+    struct qz_child_spec spec = {.path = "true", .argv = argv, .envp = one, .gated = true, .out = linux_check_out(0),
+                                 .err = linux_check_err(0)};
+    CHECK_INT(os->ops->child_start(os, &spec), E2BIG);
+    text[size - 1] = '\0';
+    for (size_t i = 0; i < 4095; i++)
+        all[i] = text;
+    all[4095] = NULL;
+    spec.envp = all;
+    CHECK_INT(os->ops->child_start(os, &spec), E2BIG);
+    spec.envp = one;
+    CHECK_INT(os->ops->child_start(os, &spec), 0);
+    CHECK_INT(os->ops->child_await(os, 0), 0);
+    CHECK_INT(os->ops->child_release(os, 0), 0);
+    linux_check_end(os, 0, false, 0);
+    free(text);
     linux_check_close(os);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -364,6 +365,27 @@ QZ_TEST(of_all_signals_only_sigterm_is_for_the_guardian)
     SEE(seen->events[QZ_EVENT_SIGNAL] == 1);
     CHECK_INT(getsid(seen->guardian), seen->guardian);
     linux_check_close(os);
+    munmap(seen, sizeof *seen);
+}
+
+static void show_dumpable(struct qz_os *os, void *argument)
+{
+    struct seen *seen = argument;
+    seen->done = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0;
+    seen->ready = true;
+    watch(os, argument);
+}
+
+QZ_TEST(neither_agent_nor_guardian_dumps_core) // onto what is frozen, as long as which nobody would see it dead
+{
+    struct seen *seen = new_seen();
+    struct qz_os *os = linux_check_open();
+    CHECK_INT(os->ops->guard(os, show_dumpable, seen), 0);
+    CHECK_INT(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+    SEE(seen->ready);
+    CU_ASSERT(!seen->done);
+    linux_check_close(os);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     munmap(seen, sizeof *seen);
 }
 

@@ -300,7 +300,15 @@ QZ_TEST(an_overlay_lies_on_what_holds_its_upper_directory) // a loop file in it 
     const struct qz_mount *over = find(&table, "over", 0);
     expect_one(over->below, over->below_count, device_of(in("data")));
     CHECK_INT(over->block_backed, false);
+    CU_ASSERT(!over->below_unknown);
     qz_mount_table_free(&table);
+    MUST(shell("mount -t tmpfs none data")); /* covered, as in a container, which does not see where its root lies */
+    table = list();
+    over = find(&table, "over", 0);
+    CHECK_INT(over->below_count, 0);
+    CU_ASSERT(over->below_unknown);
+    qz_mount_table_free(&table);
+    MUST(shell("umount data"));
     tear_down();
 }
 

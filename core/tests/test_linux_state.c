@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,6 +96,16 @@ QZ_TEST(the_journal_is_replaced_as_a_whole_and_removed)
     linux_check_close(os);
 }
 
+QZ_TEST(a_journal_that_is_no_file_is_not_waited_for)
+{
+    struct qz_os *os = linux_check_open();
+    char *text;
+    CHECK_INT(mkfifo(in_state(os, "journal"), 0600), 0);
+    CHECK_INT(os->ops->journal_read(os, 100, &text), -EINVAL);
+    CU_ASSERT_PTR_NULL(text);
+    linux_check_close(os);
+}
+
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
 QZ_TEST(a_file_is_never_overwritten_unless_asked)
@@ -108,6 +119,20 @@ QZ_TEST(a_file_is_never_overwritten_unless_asked)
     CHECK_INT(os->ops->write_file(os, path, "two", 3, 0600, true), 0);
     check_file(path, "two", 0600);
     CHECK_INT(os->ops->write_file(os, in_state(os, "no/such"), "x", 1, 0600, true), ENOENT);
+    linux_check_close(os);
+}
+
+QZ_TEST(a_file_that_may_not_get_so_large_is_an_error) // of which whoever has set that limit would have us die
+{
+    struct qz_os *os = linux_check_open();
+    struct rlimit before, small;
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 1, .rlim_max = before.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &small), 0);
+    CHECK_INT(os->ops->write_file(os, linux_check_path(os, "report"), "text", 4, 0600, true), EFBIG);
+    CHECK_INT(os->ops->journal_write(os, "text", 4), EFBIG);
+    setrlimit(RLIMIT_FSIZE, &before);
+    CHECK_INT(access(linux_check_path(os, "report"), F_OK), -1);
     linux_check_close(os);
 }
 
@@ -127,6 +152,11 @@ QZ_TEST(what_is_no_regular_file_is_written_to_and_stays)
     CHECK_INT(symlink("target", in_state(os, "link")), 0);
     CHECK_INT(os->ops->write_file(os, path, "new", 3, 0600, true), 0);
     check_file(target, "new", 0600);
+    CHECK_INT(lstat(path, &facts), 0);
+    CU_ASSERT(S_ISLNK(facts.st_mode));
+    CHECK_INT(unlink(target), 0);
+    CHECK_INT(os->ops->write_file(os, path, "made", 4, 0600, true), 0); /* what it leads to is not there yet */
+    check_file(target, "made", 0600);
     CHECK_INT(lstat(path, &facts), 0);
     CU_ASSERT(S_ISLNK(facts.st_mode));
     linux_check_close(os);
@@ -390,6 +420,7 @@ QZ_TEST(closed_standard_streams_are_not_taken_for_ours)
         bool good = os && stat("/dev/null", &null) == 0;
         for (int fd = 0; fd <= 2; fd++)
             good = good && fstat(fd, &seen) == 0 && seen.st_rdev == null.st_rdev;
+        good = good && os->ops->print(os, QZ_STREAM_RESULT, "lost", 4) == EBADF; /* nobody would read it */
         _exit(good ? 0 : 1);
     }
     int status = -1;

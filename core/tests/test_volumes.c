@@ -533,5 +533,7 @@ QZ_TEST(a_directory_that_is_not_frozen_is_found) // neither frozen, nor read-onl
     const char *const none[] = {"/var/tmp", "/ro", NULL};
     CHECK_STRING(qz_volumes_find_unfrozen(&table, outcome.volumes, outcome.count, all), all[3]);
     CU_ASSERT_PTR_NULL(qz_volumes_find_unfrozen(&table, outcome.volumes, outcome.count, none));
+    mounts[3].below_unknown = true; /* it may lie on what is frozen */
+    CU_ASSERT_PTR_NULL(qz_volumes_find_unfrozen(&table, outcome.volumes, outcome.count, all));
     end(&outcome);
 }

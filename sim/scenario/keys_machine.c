@@ -130,7 +130,7 @@ static const struct key VOLUME[] = {
 
 static bool check_volume(struct reader *reader, const cJSON *item, void *object)
 {
-    static const char *const SYSTEM[] = {"/dev", "/proc", "/quiesce-sim", "/run", "/sys", "/usr"};
+    static const char *const SYSTEM[] = {"/dev", "/proc", "/quiesce-sim", "/sys", "/usr"};
     struct scenario_volume *volume = object;
     const struct key_fstype *type = scenario_fstype(volume->type);
     for (size_t i = 0; i < sizeof SYSTEM / sizeof SYSTEM[0]; i++) {
@@ -138,7 +138,7 @@ static bool check_volume(struct reader *reader, const cJSON *item, void *object)
         if (strncmp(volume->mount, SYSTEM[i], length) == 0 &&
             (volume->mount[length] == '\0' || volume->mount[length] == '/'))
             return scenario_refuse(reader, scenario_member(reader, item, "mount"), "mount",
-                                   "%s; allowed is what is not in /dev, /proc, /quiesce-sim, /run, /sys or /usr",
+                                   "%s; allowed is what is not in /dev, /proc, /quiesce-sim, /sys or /usr",
                                    volume->mount);
     }
     if (volume->size == 0)

@@ -180,6 +180,34 @@ QZ_TEST(what_cannot_be_read_is_kept_for_the_next_one) // a backup that ended by 
     }
 }
 
+QZ_TEST(what_cannot_be_printed_is_kept_for_the_next_one) // and the report is written all the same
+{
+    struct run *run = run_new(1);
+    struct call begin = CALL((char[]){"begin"}), end = CALL((char[]){"end"}), again = END_JSON;
+    call_do(run, &begin, true);
+    virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_PRINT, 1, ENOSPC);
+    call_do(run, &end, false);
+    CHECK_INT(end.status, QZ_EXIT_SOFTWARE);
+    CHECK_CONTAINS(run->log, "the result could not be printed: No space left on device");
+    CHECK_CONTAINS(run->log, "it is kept, and the next `quiesce end` tells it");
+    call_do(run, &again, false);
+    CHECK_INT(again.status, QZ_EXIT_APPLICATION);
+    CHECK_STRING(run_text(run, "consistency"), "application");
+    run_free(run);
+}
+
+QZ_TEST(how_long_the_caller_has_is_told_exactly) // counted from the first freeze
+{
+    struct run *run = run_new(1);
+    struct call begin = CALL((char[]){"begin"}, (char[]){"--format"}, (char[]){"json"}, (char[]){"--hold-limit"},
+                              (char[]){"20"});
+    virtual_set_volume(run->world, RUN_DEV(1), &(struct virtual_volume){.sync_us = 3 * RUN_SECOND});
+    call_do(run, &begin, true);
+    CHECK_STRING(run_text(run, "since"), "2024-01-01T00:00:00Z");
+    CHECK_STRING(run_text(run, "until"), "2024-01-01T00:00:23Z");
+    run_free(run);
+}
+
 QZ_TEST(how_long_it_was_open_is_kept) // as the time that the snapshot took; once
 {
     struct call begin = CALL((char[]){"begin"}), end = END_JSON;

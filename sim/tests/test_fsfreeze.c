@@ -243,7 +243,7 @@ QZ_TEST(a_freeze_that_nobody_wants_is_no_failure) // fsFreezeEnabled false: no v
     run_free(run);
 }
 
-QZ_TEST(a_mount_that_vanishes_before_the_freeze_is_a_failure) // it was asked for; while it is held it may vanish
+QZ_TEST(a_mount_that_vanishes_is_a_failure) // before the freeze, and while it is held
 {
     struct run *run = run_new(2);
     virtual_delay(run->world, VIRTUAL_AGENT, VIRTUAL_OP_VOLUME_OPEN, 1, RUN_SECOND);
@@ -255,7 +255,8 @@ QZ_TEST(a_mount_that_vanishes_before_the_freeze_is_a_failure) // it was asked fo
     run = run_new(2);
     RUN_SCRIPT(run, RUN_SNAP, {.run_us = RUN_SECOND});
     virtual_unmount_at(run->world, "/data2", RUN_SECOND / 2);
-    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_APPLICATION);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_CRASH);
+    CHECK_STRING(freezes_claim(run), "crash/FreezeLost");
     CHECK_INT(virtual_frozen_count(run->world), 0);
     run_free(run);
 }

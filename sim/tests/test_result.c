@@ -212,7 +212,7 @@ static const struct row {
      "somebody else thawed it before the snapshot had ended", 0},
     {QZ_E_SNAPSHOT_FAILED, snapshot_fails, RUN_JSON, 910, 20, "snapshot", NULL, RUN_SNAP, "exit status 9", 0},
     {QZ_E_SNAPSHOT_TIMEOUT, snapshot_is_slow, RUN_JSON, 911, 20, "snapshot", NULL, RUN_SNAP,
-     "not finished in time (--hold-limit)", 0},
+     "not finished within 60 s (--hold-limit)", 0},
     {QZ_E_THAW_FAILED, thaw_fails, RUN_JSON, 902, 10, "thaw", NULL, "/data2", "Input/output error", 0},
     {QZ_E_POST_SCRIPT_EXECUTION_FAILED, post_fails, RUN_JSON, 301, 10, "post", PLUGIN, RUN_POST, "exit status 3", 3},
     {QZ_E_POST_SCRIPT_TIMEOUT, post_is_slow, RUN_JSON, 309, 10, "post", PLUGIN, RUN_POST,

@@ -169,7 +169,15 @@ static void find_window(struct inquiry *inquiry)
         *window = (struct window){true, trace->count, 0, 1};
 }
 
-/* Was `volume` frozen by us from before the window until after it? Notes if it was not thawed by us then. */
+/* Did the scenario unmount `volume`? */
+static bool is_unmounting(const struct trace_event *event, const char *volume)
+{
+    static const char WORD[] = "unmount ";
+    return event->what == TRACE_NOTE && event->text && strncmp(event->text, WORD, sizeof WORD - 1) == 0 &&
+           strcmp(event->text + sizeof WORD - 1, volume) == 0;
+}
+
+/* Was `volume` frozen by us, and mounted, from before the window until after it? Notes if it was not thawed by us then. */
 static bool was_held(struct inquiry *inquiry, const char *volume)
 {
     const struct trace *trace = &inquiry->outcome->trace;
@@ -177,6 +185,8 @@ static bool was_held(struct inquiry *inquiry, const char *volume)
     bool thawed = false;
     for (size_t i = 0; i < trace->count; i++) {
         const struct trace_event *event = &trace->events[i];
+        if (is_unmounting(event, volume) && i < inquiry->window.to)
+            held = false;
         if (!event->volume || event->what != TRACE_DONE || event->value != 0 || strcmp(event->volume, volume) != 0)
             continue;
         if (event->op == TRACE_FREEZE && event->role != TRACE_OTHER && i <= inquiry->window.from)

@@ -68,6 +68,7 @@ struct qz_mount {
     bool block_backed;    /* the superblock lives on block devices */
     dev_t *below;         /* superblocks that hold this one's storage (a loop device's file, through any stack) */
     size_t below_count;
+    bool below_unknown;   /* and others, maybe: an overlay whose upper directory cannot be seen from here (a container's) */
     dev_t *disks; /* whole disks under it (libblkid), partitions and stacks followed down; a loop device is a disk */
     size_t disk_count;
 };
@@ -131,7 +132,7 @@ struct qz_child_end {
 
 enum qz_event_kind {
     QZ_EVENT_TIMEOUT,   /* the deadline passed and nothing else had happened */
-    QZ_EVENT_SIGNAL,    /* `value`: SIGTERM, SIGINT or SIGHUP asked us to end (in a guardian: SIGTERM, to thaw); or it is
+    QZ_EVENT_SIGNAL,    /* `value`: SIGTERM, SIGINT, SIGHUP or SIGQUIT asked us to end (a guardian: SIGTERM, to thaw); or it is
                            QZ_SIGNAL_TAKEN or QZ_SIGNAL_FAILED, which no guardian sees */
     QZ_EVENT_CHILD,     /* the child of `slot` ended as `end` says; its tree may live on */
     QZ_EVENT_VOLUME,    /* `op` on volume `slot` returned: `error`, begun and ended when */
@@ -243,6 +244,8 @@ struct qz_os_ops {
      * is written to `done` (NULL: nowhere) as soon as it is known, by the thread that did it; it lives until then. A
      * thaw that is called off there by then is not done: ECANCELED. */
     void (*volume_start)(struct qz_os *os, int slot, enum qz_volume_op op, struct qz_volume_done *done);
+    /* Is mount number `mount_id` of superblock `dev`, that was at `mount_point`, still mounted, there or elsewhere? */
+    bool (*volume_mounted)(struct qz_os *os, const char *mount_point, int mount_id, dev_t dev);
     void (*volumes_close)(struct qz_os *os); /* gives up all volumes; those with an operation under way later */
 
     /* -- guardian -- */

@@ -40,6 +40,8 @@ struct qz_options {
     bool scripts;               /* false: `quiesce freeze`, no config is read */
     bool scripts_only;          /* as if fsFreezeEnabled were false everywhere */
     bool until_end;             /* `quiesce begin`, in the background: until `quiesce end` tells of the snapshot */
+    int64_t *frozen_until_us;   /* its: where to write, before the caller is told to go on, until when on the wall clock
+                                   everything stays frozen at the most; shared memory */
 };
 
 /* Root, and the machine-wide lock? Else the result says why not, and is free of anything to free. */

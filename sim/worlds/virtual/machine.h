@@ -361,6 +361,7 @@ int os_list_mounts(struct qz_os *os, struct qz_mount_table *table);
 int os_volume_open(struct qz_os *os, int slot, const struct qz_mount *mount);
 int os_volume_recover(struct qz_os *os, int slot, const char *mount_point, dev_t dev);
 int os_volumes_arm(struct qz_os *os, int count);
+bool os_volume_mounted(struct qz_os *os, const char *mount_point, int mount_id, dev_t dev);
 void os_volumes_close(struct qz_os *os);
 
 /* ---- volume.c ------------------------------------------------------------------------------------------------------ */

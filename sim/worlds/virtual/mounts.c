@@ -234,6 +234,18 @@ int os_volume_recover(struct qz_os *os, int slot, const char *mount_point, dev_t
     return error;
 }
 
+bool os_volume_mounted(struct qz_os *os, const char *mount_point, int mount_id, dev_t dev)
+{
+    struct process *process = process_of(os);
+    enter(process, VIRTUAL_OP_VOLUME_MOUNTED);
+    const struct mount *mount = process->world->mounts;
+    while (mount && (mount->row.id != mount_id || mount->row.dev != dev))
+        mount = mount->next;
+    entry_operation(process, VIRTUAL_OP_VOLUME_MOUNTED, mount_point, -1, mount_id, mount != NULL);
+    leave(process, VIRTUAL_OP_VOLUME_MOUNTED);
+    return mount != NULL;
+}
+
 int os_volumes_arm(struct qz_os *os, int count)
 {
     struct process *process = process_of(os);

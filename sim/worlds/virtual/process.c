@@ -437,6 +437,7 @@ const struct qz_os_ops virtual_ops = {
     .volume_recover = os_volume_recover,
     .volumes_arm = os_volumes_arm,
     .volume_start = os_volume_start,
+    .volume_mounted = os_volume_mounted,
     .volumes_close = os_volumes_close,
     .share = os_share,
     .guard = os_guard,

@@ -111,7 +111,7 @@ int os_process_signal(struct qz_os *os, const struct qz_process *asked, int sign
         error = ESRCH;
     struct process *target = error ? NULL : living(world, asked);
     bool asks = signal_number == SIGTERM || signal_number == SIGINT || signal_number == SIGHUP ||
-                signal_number == QZ_SIGNAL_TAKEN || signal_number == QZ_SIGNAL_FAILED;
+                signal_number == SIGQUIT || signal_number == QZ_SIGNAL_TAKEN || signal_number == QZ_SIGNAL_FAILED;
     if (target && asks)
         process_signal(target, signal_number);
     entry_operation(process, VIRTUAL_OP_PROCESS_SIGNAL, NULL, -1, signal_number, -error);

@@ -192,7 +192,7 @@ void virtual_stop_on(struct virtual_world *world, enum virtual_role role, enum v
                      enum virtual_moment moment, int64_t for_us);
 void virtual_stop_at(struct virtual_world *world, enum virtual_role role, int64_t at_us, int64_t for_us);
 void virtual_continue_at(struct virtual_world *world, enum virtual_role role, int64_t at_us); /* SIGCONT */
-/* SIGTERM, SIGINT or SIGHUP: an event in its next wait. */
+/* SIGTERM, SIGINT, SIGHUP or SIGQUIT: an event in its next wait. */
 void virtual_signal_at(struct virtual_world *world, enum virtual_role role, int signal_number, int64_t at_us);
 
 /* Calls `observe` each time before the next process gets its turn, or time goes on: whoever looks at the trace there
