@@ -98,8 +98,31 @@ static int do_errors(struct qz_os *os, const struct qz_command_line *line)
     return status;
 }
 
+/* Could there be a report, as far as can be seen before anything is begun? `quiesce end` goes on without: what is open is
+ * to be ended. */
+static bool has_place_for_report(struct qz_os *os, const struct qz_command_line *line)
+{
+    const char *slash = line->report_path ? strrchr(line->report_path, '/') : NULL;
+    if (!slash || line->report_path[0] != '/' || line->command == QZ_COMMAND_END)
+        return true;
+    struct qz_path_facts facts;
+    char *directory = strndup(line->report_path, (size_t)(slash - line->report_path) + 1);
+    bool place = !directory || os->ops->inspect(os, directory, &facts) != 0;
+    if (!place) {
+        int failed = facts.error;
+        place = failed == 0;
+        qz_path_facts_free(os, &facts);
+        if (failed)
+            qz_say(os, "--report %s: no report can be written there: %s: %s", line->report_path, directory, strerror(failed));
+    }
+    free(directory);
+    return place;
+}
+
 static int do_command(struct qz_os *os, struct qz_command_line *line, bool no_colour)
 {
+    if (!has_place_for_report(os, line))
+        return QZ_EXIT_USAGE;
     switch (line->command) {
     case QZ_COMMAND_RUN:
     case QZ_COMMAND_CHECK:

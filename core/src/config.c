@@ -66,8 +66,10 @@ static enum qz_code refuse(const struct reader *reader, const char *key, const c
 {
     const struct qz_json_place *json_place = qz_json_place(&reader->json, value);
     struct qz_place place = {reader->path, json_place->line, json_place->column, key, key ? strlen(key) : 0};
-    char found[QZ_QUOTE_SIZE];
-    return qz_quote_refuse(reader->error, QZ_E_INCORRECT_JSON_CONFIG_FILE, &place, describe(found, value), allowed);
+    char buffer[QZ_QUOTE_SIZE];
+    const char *found = json_place->number ? qz_quote_text(buffer, sizeof buffer, json_place->number, json_place->number_size)
+                                           : describe(buffer, value);
+    return qz_quote_refuse(reader->error, QZ_E_INCORRECT_JSON_CONFIG_FILE, &place, found, allowed);
 }
 
 static enum qz_code copy_text(const struct reader *reader, const char *text, char **copy)
@@ -119,7 +121,8 @@ static enum qz_code read_params(const struct reader *reader, const cJSON *value,
 static enum qz_code read_integer(const struct reader *reader, const cJSON *value, const struct key *key, int *number)
 {
     double found = value->valuedouble;
-    bool sound = cJSON_IsNumber(value) && found >= key->min && found <= key->max && found == (double)(int)found;
+    bool exact = !qz_json_place(&reader->json, value)->number;
+    bool sound = cJSON_IsNumber(value) && exact && found >= key->min && found <= key->max && found == (double)(int)found;
     if (!sound) {
         char allowed[QZ_QUOTE_SIZE];
         snprintf(allowed, sizeof allowed, "an integer from %d to %d, without quotes", key->min, key->max);
@@ -227,7 +230,7 @@ enum qz_code qz_config_parse(const char *path, const char *text, size_t size, st
 {
     struct reader reader = {.path = path, .config = config, .warnings = warnings, .error = error};
     qz_config_set_defaults(config);
-    enum qz_code code = qz_json_parse(path, text, size, QZ_E_INCORRECT_JSON_CONFIG_FILE, &reader.json, error);
+    enum qz_code code = qz_json_parse_lazily(path, text, size, QZ_E_INCORRECT_JSON_CONFIG_FILE, &reader.json, error);
     if (code == QZ_E_SUCCESS)
         code = read_root(&reader);
     qz_json_free(&reader.json);

@@ -93,8 +93,8 @@ static enum qz_code build(const char *path, const char *text, size_t size, enum 
     return result;
 }
 
-enum qz_code qz_json_parse(const char *path, const char *text, size_t size, enum qz_code code, struct qz_json *json,
-                           struct qz_error *error)
+static enum qz_code parse(const char *path, const char *text, size_t size, bool lazily, enum qz_code code,
+                          struct qz_json *json, struct qz_error *error)
 {
     *json = (struct qz_json){0};
     if (size > QZ_JSON_SIZE_MAX) {
@@ -107,12 +107,24 @@ enum qz_code qz_json_parse(const char *path, const char *text, size_t size, enum
         text = ""; /* it may be NULL then */
     size_t mark = qz_utf8_mark_length(text, size);
     enum qz_code result =
-        qz_json_scan(path, text + mark, size - mark, code, &json->places, &json->place_count, error);
+        qz_json_scan(path, text + mark, size - mark, lazily, code, &json->places, &json->place_count, error);
     if (result == QZ_E_SUCCESS)
         result = build(path, text + mark, size - mark, code, json, error);
     if (result != QZ_E_SUCCESS)
         qz_json_free(json);
     return result;
+}
+
+enum qz_code qz_json_parse(const char *path, const char *text, size_t size, enum qz_code code, struct qz_json *json,
+                           struct qz_error *error)
+{
+    return parse(path, text, size, false, code, json, error);
+}
+
+enum qz_code qz_json_parse_lazily(const char *path, const char *text, size_t size, enum qz_code code, struct qz_json *json,
+                                  struct qz_error *error)
+{
+    return parse(path, text, size, true, code, json, error);
 }
 
 const struct qz_json_place *qz_json_place(const struct qz_json *json, const cJSON *item)

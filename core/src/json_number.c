@@ -96,8 +96,9 @@ static bool is_small_integer(const struct decimal *decimal)
     return value <= INTEGER_MAX;
 }
 
-const char *qz_json_number_fault(const char *number, size_t length)
+const char *qz_json_number_fault(const char *number, size_t length, bool *altered)
 {
+    *altered = false;
     if (length > NUMBER_MAX)
         return "a number of at most 63 characters";
     struct decimal decimal = {0};
@@ -105,11 +106,10 @@ const char *qz_json_number_fault(const char *number, size_t length)
     if (fault)
         return fault;
     strip_zeros(&decimal);
-    if (decimal.count == 0)
-        return NULL;
-    if (decimal.exponent >= 0)
-        return is_small_integer(&decimal) ? NULL : "an integer from -9007199254740991 to 9007199254740991";
-    if (decimal.count > FRACTION_DIGITS || decimal.exponent < -EXPONENT_MAX)
-        return "a fraction of at most 15 significant digits, not smaller than 1e-300";
-    return NULL;
+    if (decimal.count > 0 && decimal.exponent >= 0 && !is_small_integer(&decimal))
+        fault = "an integer from -9007199254740991 to 9007199254740991";
+    else if (decimal.exponent < 0 && (decimal.count > FRACTION_DIGITS || decimal.exponent < -EXPONENT_MAX))
+        fault = "a fraction of at most 15 significant digits, not smaller than 1e-300";
+    *altered = fault != NULL;
+    return fault;
 }

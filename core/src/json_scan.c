@@ -12,6 +12,7 @@
 
 struct scan {
     const char *path;
+    bool lazily;
     enum qz_code code;
     struct qz_error *error;
     const char *at;
@@ -187,13 +188,18 @@ static bool scan_word(struct scan *scan)
     if (length == 0)
         return refuse_next(scan, allowed);
     const char *fault = allowed;
+    bool altered = false;
     if (*scan->at == '-' || (*scan->at >= '0' && *scan->at <= '9'))
-        fault = qz_json_number_fault(scan->at, length);
+        fault = qz_json_number_fault(scan->at, length, &altered);
     else if ((length == 4 && (!memcmp(scan->at, "true", 4) || !memcmp(scan->at, "null", 4))) ||
              (length == 5 && !memcmp(scan->at, "false", 5)))
         fault = NULL;
-    if (fault)
+    if (fault && !(altered && scan->lazily))
         return refuse_text(scan, here(scan), scan->at, length, fault);
+    if (fault) {
+        scan->places[scan->place_count - 1].number = scan->at;
+        scan->places[scan->place_count - 1].number_size = length;
+    }
     scan->at += length;
     scan->column += (int)length;
     return true;
@@ -279,11 +285,12 @@ static bool scan_value(struct scan *scan, struct position key)
     }
 }
 
-enum qz_code qz_json_scan(const char *path, const char *text, size_t size, enum qz_code code,
+enum qz_code qz_json_scan(const char *path, const char *text, size_t size, bool lazily, enum qz_code code,
                           struct qz_json_place **places, size_t *place_count, struct qz_error *error)
 {
     struct scan scan = {
-        .path = path, .code = code, .error = error, .at = text, .end = text + size, .line = 1, .column = 1};
+        .path = path, .lazily = lazily, .code = code, .error = error, .at = text, .end = text + size, .line = 1,
+        .column = 1};
     skip_blanks(&scan);
     bool sound = scan_value(&scan, (struct position){0, 0});
     if (sound) {

@@ -318,7 +318,7 @@ static enum qz_parse settle(struct parser *parser)
 {
     struct qz_options *options = &parser->line->options;
     if (parser->seen[QZ_OPTION_HOLD_LIMIT] && options->hold_us > options->hold_limit_us)
-        return wrong(parser->line, "--hold: found %g, allowed: no more than --hold-limit, which is %g",
+        return wrong(parser->line, "--hold: found %.15g, allowed: no more than --hold-limit, which is %.15g",
                      (double)options->hold_us / 1e6, (double)options->hold_limit_us / 1e6);
     if (!parser->seen[QZ_OPTION_HOLD_LIMIT] && options->hold_us + QZ_HOLD_LIMIT_MARGIN_US > options->hold_limit_us)
         options->hold_limit_us = options->hold_us + QZ_HOLD_LIMIT_MARGIN_US;

@@ -77,8 +77,11 @@ static enum qz_code check_found(const struct rule *rule, const char *path, const
         return qz_error_set(error, rule->not_found, "%s %s: %s is %s, must be a directory", rule->name, path,
                             last->path, kind_name(last->kind));
     if (facts->error == ENOENT && last)
-        return qz_error_set(error, rule->not_found, "%s %s: not found; the path leads as far as %s", rule->name, path,
-                            last->path);
+        return qz_error_set(error, rule->not_found, "%s %s: not found; the path leads as far as %s%s", rule->name, path,
+                            last->path, last->kind == QZ_STEP_SYMLINK ? ", a symbolic link to nothing" : "");
+    if (qz_errno_passes(facts->error))
+        return qz_error_set(error, QZ_E_INTERNAL_ERROR, "%s %s: cannot be opened: %s", rule->name, path,
+                            strerror(facts->error));
     if (facts->error || !last)
         return qz_error_set(error, rule->not_found, "%s %s: not found: %s", rule->name, path,
                             strerror(facts->error ? facts->error : ENOENT));

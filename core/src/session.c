@@ -416,6 +416,17 @@ static int pause_between(struct qz_os *os, int64_t delay_us)
     }
 }
 
+/* With process 1 of a PID namespace the kernel ends all others, and a guardian is there to survive the agent. */
+static void warn_of_first_process(struct qz_os *os, struct qz_warning_list *warnings)
+{
+    struct qz_process self;
+    os->ops->self(os, &self);
+    if (self.pid == 1)
+        qz_warning_list_add(warnings, NULL, 0, 0,
+                            "quiesce is process 1 of its PID namespace: if it is killed, so is its guardian, and what is frozen "
+                            "stays so until `quiesce thaw`; start it below an init (docker run --init)");
+}
+
 enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, struct qz_result *result)
 {
     const char *command = qz_session_command(options);
@@ -425,6 +436,7 @@ enum qz_exit qz_session_run(struct qz_os *os, const struct qz_options *options, 
     struct qz_warning_list found = {0};
     struct attempt_end end = {0};
     bool sound = qz_session_recover(os, &found, &result->errors);
+    warn_of_first_process(os, &found);
     tell_found(&found, result);
     for (int attempt = 1; sound; attempt++) {
         end = run_once(os, options, result);

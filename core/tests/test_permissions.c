@@ -156,13 +156,16 @@ QZ_TEST(nothing_at_the_path_is_not_found) // each role has its own code, and the
     CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_PRE_SCRIPT_NOT_FOUND);
 }
 
-QZ_TEST(a_file_that_is_there_and_cannot_be_reached_is_not_found) // a way that ended in an error leads to no file
+QZ_TEST(a_way_that_ends_in_an_error_leads_to_no_file) // and says nothing of the file where the error may pass
 {
     struct way way;
     set_up(&way, 0700);
-    way.facts.error = EIO;
+    way.facts.error = ELOOP;
     CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_PRE_SCRIPT_NOT_FOUND);
-    CHECK_STRING(way.error.message, "pre-script /etc/azure/pre.sh: not found: Input/output error");
+    CHECK_STRING(way.error.message, "pre-script /etc/azure/pre.sh: not found: Too many levels of symbolic links");
+    way.facts.error = EMFILE;
+    CHECK_INT(check(&way, QZ_FILE_PRE_SCRIPT), QZ_E_INTERNAL_ERROR);
+    CHECK_STRING(way.error.message, "pre-script /etc/azure/pre.sh: cannot be opened: Too many open files");
 }
 
 QZ_TEST(what_is_no_regular_file_is_not_found) // a directory, a device; or a file where a directory should be

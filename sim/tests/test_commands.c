@@ -155,15 +155,27 @@ QZ_TEST(the_report_is_the_json_result) // for root alone, whatever is printed; a
 QZ_TEST(a_report_that_cannot_be_written_is_told) // and is no success; a worse status stays
 {
     struct run *run = run_new(2);
-    CHECK_INT(run_quiesce(run, "run --format json --report /nowhere/report -- " RUN_SNAP), QZ_EXIT_SOFTWARE);
+    virtual_fail(run->world, VIRTUAL_AGENT, VIRTUAL_OP_WRITE_FILE, VIRTUAL_EVERY, ENOSPC);
+    CHECK_INT(run_quiesce(run, "run --format json --report /run/report -- " RUN_SNAP), QZ_EXIT_SOFTWARE);
     CHECK_STRING(run_text(run, "consistency"), "application");
-    CHECK_CONTAINS(run->log, "/nowhere/report: the report could not be written: No such file or directory");
+    CHECK_CONTAINS(run->log, "/run/report: the report could not be written: No space left on device");
     RUN_SCRIPT(run, RUN_PRE, {.status = 1});
-    CHECK_INT(run_quiesce(run, "run --format json --report /nowhere/report -- " RUN_SNAP), QZ_EXIT_FILESYSTEM);
+    CHECK_INT(run_quiesce(run, "run --format json --report /run/report -- " RUN_SNAP), QZ_EXIT_FILESYSTEM);
     virtual_set_volume(run->world, RUN_DEV(1), &(struct virtual_volume){.thaw_error = EIO});
-    CHECK_INT(run_quiesce(run, "run --format json --report /nowhere/report -- " RUN_SNAP), QZ_EXIT_FILESYSTEM);
+    CHECK_INT(run_quiesce(run, "run --format json --report /run/report -- " RUN_SNAP), QZ_EXIT_FILESYSTEM);
     CHECK_STRING(run_text(run, "errors.1.code"), "ThawFailed");
-    CHECK_CONTAINS(run->log, "/nowhere/report: the report could not be written");
+    CHECK_CONTAINS(run->log, "/run/report: the report could not be written");
+    run_free(run);
+}
+
+QZ_TEST(a_report_that_can_have_no_place_is_told_before_anything_is_begun)
+{
+    struct run *run = run_new(1);
+    CHECK_INT(run_quiesce(run, "run --report /nowhere/report -- " RUN_SNAP), QZ_EXIT_USAGE);
+    CHECK_CONTAINS(run->log, "--report /nowhere/report: no report can be written there: /nowhere/: No such file or directory");
+    CHECK_INT(run_quiesce(run, "check --report /etc/azure/pre.sh/report"), QZ_EXIT_USAGE);
+    CHECK_CONTAINS(run->log, "Not a directory");
+    CHECK_INT(virtual_starts_of(run->world, RUN_PRE), 0);
     run_free(run);
 }
 

@@ -20,6 +20,8 @@ struct qz_json_place {
     const cJSON *item;
     int key_line, key_column; /* of the member's key; 0 where the item is no member of an object */
     int line, column;         /* of the value; both count from 1, columns in characters */
+    const char *number;       /* of a number that a double alters: as it stands in the text; else NULL */
+    size_t number_size;
 };
 
 struct qz_json {
@@ -33,6 +35,11 @@ struct qz_json {
  * out of memory) and leaves `json` empty. */
 enum qz_code qz_json_parse(const char *path, const char *text, size_t size, enum qz_code code, struct qz_json *json,
                            struct qz_error *error);
+
+/* The same, but a number that a double would alter is let through, with its place saying so: whoever asks for its value
+ * refuses it. One that nobody asks for harms nobody. `text` must live as long as `json`. */
+enum qz_code qz_json_parse_lazily(const char *path, const char *text, size_t size, enum qz_code code, struct qz_json *json,
+                                  struct qz_error *error);
 
 /* Where `item` of this tree stands. Never NULL for an item of the tree. */
 const struct qz_json_place *qz_json_place(const struct qz_json *json, const cJSON *item);
