@@ -354,11 +354,11 @@ QZ_TEST(one_error_is_explained) // By number or by name in any case; an unknown 
     CHECK_INT(qz_command_errors("910", QZ_FORMAT_HUMAN, &text, &error), 0);
     CHECK_STRING(text, "SnapshotFailed (910)\n"
                        "  meaning:    The snapshot command failed; there is no usable backup.\n"
-                       "  what to do: Look at what the message names, and at the command's output in the report.\n");
+                       "  what to do: Look at the message, and at the command's output in the report.\n");
     free(text);
     CHECK_INT(qz_command_errors("snapshotfailed", QZ_FORMAT_JSON, &text, &error), 0);
     CHECK_STRING(text, "{\"errors\":[{\"code\":\"SnapshotFailed\",\"number\":910,\"meaning\":\"The snapshot command "
-                       "failed; there is no usable backup.\",\"action\":\"Look at the command's output in the "
+                       "failed; there is no usable backup.\",\"action\":\"Look at the message, and at the command's output in the "
                        "report.\"}]}\n");
     free(text);
     CHECK_INT(qz_command_errors("SnapshotFaild", QZ_FORMAT_HUMAN, &text, &error), 64);
