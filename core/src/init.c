@@ -148,6 +148,11 @@ enum qz_code qz_init_write(struct qz_os *os, const char *directory, struct qz_in
     return code;
 }
 
+bool qz_init_is_template(const char *text)
+{
+    return strcmp(text, pre_script) == 0 || strcmp(text, post_script) == 0;
+}
+
 /* What is left to do, once all three files are there. */
 static void add_next_step(struct qz_text *text, const struct qz_init_result *result)
 {

@@ -1,8 +1,8 @@
 /* init.h: `quiesce init`: a config and two scripts to start from.
  *
  * JSON has no comments, so what each key means stands in the pre-script's comments, by the key's name; the config has
- * every key with its default and nothing else, and passes `quiesce check` without a warning. Both scripts fail until
- * their owner has filled them in: a script that does nothing must not make a backup look application-consistent. */
+ * every key with its default and nothing else. Both scripts fail until their owner has filled them in, and `quiesce check`
+ * warns of that: a script that does nothing must not make a backup look application-consistent. */
 #ifndef QUIESCE_INIT_H
 #define QUIESCE_INIT_H
 
@@ -34,6 +34,9 @@ struct qz_init_result {
  * `result` tells how far it came and is freed with qz_init_free in any case. */
 enum qz_code qz_init_write(struct qz_os *os, const char *directory, struct qz_init_result *result,
                            struct qz_error *error);
+
+/* Is this the text of one of the scripts as it was written? */
+bool qz_init_is_template(const char *text);
 
 /* What was done, for people, and what to do next. The caller frees. NULL: memory is short. */
 char *qz_init_describe(const struct qz_init_result *result);

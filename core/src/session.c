@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "foresee.h"
 #include "quiesce/session.h"
 #include "session_state.h"
 #include "settings.h"
@@ -490,6 +491,7 @@ enum qz_exit qz_session_check(struct qz_os *os, const struct qz_options *options
         qz_session_add_error(&session, QZ_E_INTERNAL_ERROR, QZ_PHASE_NONE, strerror(ENOMEM));
         return QZ_EXIT_SOFTWARE;
     }
+    qz_foresee(os, session.plan, &result->warnings);
     bool sound = qz_session_choose_volumes(&session, false, NULL);
     if (result->freeze_enabled)
         result->expedited = qz_session_plan_expedite(&session);

@@ -70,6 +70,7 @@ struct run *run_new(size_t volumes)
         snprintf(mount_point, sizeof mount_point, "/data%zu", i);
         virtual_add_ext4(run->world, mount_point, RUN_DEV(i));
     }
+    virtual_add_file(run->world, "/bin/sh", 0, 0755, "");
     add_script(run, RUN_PRE);
     add_script(run, RUN_POST);
     virtual_add_file(run->world, RUN_SNAP, 0, 0755, "#!/bin/sh\n");

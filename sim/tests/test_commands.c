@@ -381,7 +381,9 @@ QZ_TEST(init_writes_what_check_accepts) // a config and two scripts, each as saf
     CHECK_CONTAINS(run->output, "written         config       /srv/backup/VMSnapshotScriptPluginConfig.json\n");
     CHECK_CONTAINS(run->output, "Next: quiesce check --config /srv/backup/VMSnapshotScriptPluginConfig.json\n");
     CHECK_INT(run_quiesce(run, "check --config /srv/backup/VMSnapshotScriptPluginConfig.json --format json"), 0);
-    CHECK_INT(run_count(run, "warnings"), 0);
+    CHECK_INT(run_count(run, "warnings"), 2); /* so that nobody believes in scripts that fail on purpose */
+    CHECK_CONTAINS(run_text(run, "warnings.0.message"), "still the template of `quiesce init`");
+    CHECK_STRING(run_text(run, "warnings.1.path"), "/srv/backup/post-script.sh");
     run_free(run);
 }
 

@@ -325,6 +325,39 @@ QZ_TEST(errors_come_by_their_rank) // missing before unsafe, pre before post, wh
     run_free(run);
 }
 
+QZ_TEST(check_foresees_what_cannot_be_executed) // an interpreter that is not there, or that the kernel takes for another
+{
+    struct run *run = run_new(1);
+    virtual_add_file(run->world, RUN_PRE, 0, 0700, "#! /bin/bsh -e\nexit 0\n");
+    virtual_add_file(run->world, RUN_POST, 0, 0700, "#!/bin/sh\r\nexit 0\r\n");
+    CHECK_INT(run_quiesce(run, "check --format json"), QZ_EXIT_APPLICATION);
+    CHECK_INT(run_count(run, "warnings"), 2);
+    CHECK_STRING(run_text(run, "warnings.0.path"), RUN_PRE);
+    CHECK_CONTAINS(run_text(run, "warnings.0.message"), "its interpreter /bin/bsh is not there");
+    CHECK_STRING(run_text(run, "warnings.1.path"), RUN_POST);
+    CHECK_INT(run_number(run, "warnings.1.column"), 10);
+    CHECK_CONTAINS(run_text(run, "warnings.1.message"), "carriage return");
+    virtual_add_file(run->world, RUN_PRE, 0, 0700, "#!/bin/sh\n");
+    virtual_add_file(run->world, RUN_POST, 0, 0700, "no first line like that");
+    CHECK_INT(run_quiesce(run, "check --format json"), QZ_EXIT_APPLICATION);
+    CHECK_INT(run_count(run, "warnings"), 0);
+    run_free(run);
+}
+
+QZ_TEST(a_default_host_file_that_is_no_file_is_not_absent) // a link to nothing, a directory: whose plugins are they?
+{
+    struct run *run = run_new(1);
+    virtual_add_symlink(run->world, "/etc/azure/VMSnapshotPluginHost.conf", "/nowhere");
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_STRING(run_text(run, "code"), "PluginhostFileNotFound");
+    CHECK_CONTAINS(run_text(run, "errors.0.message"), "VMSnapshotPluginHost.conf, a symbolic link to nothing");
+    virtual_add_directory(run->world, "/etc/azure/VMSnapshotPluginHost.conf", 0, 0700);
+    CHECK_INT(run_quiesce(run, RUN_JSON), QZ_EXIT_FILESYSTEM);
+    CHECK_STRING(run_text(run, "code"), "PluginhostFileNotFound");
+    CHECK_INT(virtual_starts_of(run->world, RUN_PRE), 0);
+    run_free(run);
+}
+
 QZ_TEST(check_gives_a_verdict_for_each_file) // in the order of the checks, the sound ones too
 {
     struct run *run = run_new(2);

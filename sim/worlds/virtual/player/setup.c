@@ -222,6 +222,7 @@ void player_set_up(struct player *player, uint64_t seed)
         add_plugin(player, &scenario->plugins[i]);
     if (scenario->plugin_host)
         add_file(player, scenario->plugin_host);
+    virtual_add_file(player->world, "/bin/sh", 0, 0755, "");
     virtual_add_file(player->world, "/usr/bin/" PLAYER_SNAPSHOT, 0, 0755, "#!/bin/sh\n");
     set_script(player, PLAYER_SNAPSHOT, scenario->snapshots, scenario->snapshot_count);
     for (size_t i = 0; i < scenario->fault_count; i++)
