@@ -1,6 +1,10 @@
 /* main.c: quiesce-sim's commands by name. Each is a function of its folder; only here the program exits. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 
@@ -29,7 +33,31 @@ static void print_help(FILE *out)
     fputs("\nquiesce-sim COMMAND --help tells more.\n", out);
 }
 
-int main(int argc, char **argv)
+/* A descriptor of ours in the place of a closed standard stream would be taken for that stream. Returns whether there is
+ * a standard output. */
+static bool open_standard_streams(void)
+{
+    bool output = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
+        if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            break;
+    }
+    return output;
+}
+
+/* What could not be said is no success. */
+static int finish(int status, bool output)
+{
+    int failed = output ? 0 : EBADF;
+    if (!failed && (fflush(stdout) != 0 || ferror(stdout)))
+        failed = errno ? errno : EIO;
+    if (!failed)
+        return status;
+    fprintf(stderr, "quiesce-sim: what there was to say could not be printed: %s\n", strerror(failed));
+    return status == EXIT_PASSED ? EXIT_BROKEN : status;
+}
+
+static int do_command(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
@@ -37,11 +65,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0) {
         print_help(stdout);
-        return 0;
+        return EXIT_PASSED;
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("quiesce-sim " QZ_VERSION);
-        return 0;
+        return EXIT_PASSED;
     }
     for (const struct command *command = COMMANDS; command->name; command++) {
         if (strcmp(command->name, argv[1]) == 0)
@@ -49,4 +77,10 @@ int main(int argc, char **argv)
     }
     fprintf(stderr, "quiesce-sim: %s is no command; quiesce-sim --help lists them\n", argv[1]);
     return EXIT_MISTAKE;
+}
+
+int main(int argc, char **argv)
+{
+    bool output = open_standard_streams();
+    return finish(do_command(argc, argv), output);
 }

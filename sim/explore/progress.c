@@ -13,6 +13,7 @@
 
 #define TELL_EVERY_US 10000000 /* where nobody watches */
 #define SHOW_EVERY_US 200000
+#define STATE_HEAD "explored "
 
 static const char *const STATES[] = {"open", "held", "violated", "unreached", "broken"};
 
@@ -102,6 +103,12 @@ static bool take_state(struct plan *plan, char *text, const char *head)
     return true;
 }
 
+/* Is this a state, or nothing yet? What is somebody's file otherwise is not ours to replace. */
+static bool is_state(const char *text)
+{
+    return !text[0] || strncmp(text, STATE_HEAD, sizeof STATE_HEAD - 1) == 0;
+}
+
 int progress_open(struct plan *plan)
 {
     const char *path = plan->options.state;
@@ -110,10 +117,12 @@ int progress_open(struct plan *plan)
         return EXIT_PASSED;
     size_t size;
     char *program = read_whole_file(plan->running.places.quiesce, &size);
-    char *head = must_format("explored %016llx", (unsigned long long)sum(program, size));
+    char *head = must_format(STATE_HEAD "%016llx", (unsigned long long)sum(program, size));
     char *text = read_whole_file(path, &size);
-    bool same = take_state(plan, text, head);
-    plan->state = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (same ? 0 : O_TRUNC), 0600);
+    bool ours = is_state(text), same = ours && take_state(plan, text, head);
+    if (ours)
+        plan->state = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (same ? 0 : O_TRUNC), 0600);
+    const char *why = ours ? strerror(errno) : "is no state of an exploration, and is left as it is";
     if (plan->state >= 0 && !same)
         dprintf(plan->state, "%s\n", head);
     free(program);
@@ -121,7 +130,7 @@ int progress_open(struct plan *plan)
     free(text);
     if (plan->state >= 0)
         return EXIT_PASSED;
-    fprintf(stderr, "quiesce-sim explore: --state: %s: %s\n", path, strerror(errno));
+    fprintf(stderr, "quiesce-sim explore: --state: %s: %s\n", path, why);
     return EXIT_MISTAKE;
 }
 

@@ -50,9 +50,13 @@ static const struct key ATTEMPT[] = {
 
 static bool check_attempt(struct reader *reader, const cJSON *item, void *object)
 {
-    (void)reader;
-    (void)item;
+    static const int HARMLESS[] = {SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
     struct scenario_attempt *attempt = object;
+    for (size_t i = 0; i < sizeof HARMLESS / sizeof *HARMLESS; i++) {
+        if (attempt->signal == HARMLESS[i])
+            return scenario_refuse(reader, scenario_member(reader, item, "signal"), "signal",
+                                   "%s, of which no process dies", sigabbrev_np(attempt->signal));
+    }
     if (attempt->out && attempt->out_size == 0)
         attempt->out_size = strlen(attempt->out);
     if (attempt->err && attempt->err_size == 0)

@@ -1,4 +1,5 @@
 /* worlds.c: in which worlds can a scenario be played, by what it asks for? */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +59,18 @@ static void look_at_volume(struct finding_worlds *finding, const struct scenario
     }
 }
 
+/* What the program does about a signal is simulated where it does anything but what the kernel does. */
+static bool is_simulated(const struct scenario_action *action)
+{
+    static const int AGENTS[] = {SIGKILL, SIGSTOP, SIGCONT, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    size_t known = action->target == SCENARIO_AGENT ? sizeof AGENTS / sizeof *AGENTS : 4; /* a guardian heeds SIGTERM only */
+    for (size_t i = 0; i < known; i++) {
+        if (action->signal == AGENTS[i])
+            return true;
+    }
+    return false;
+}
+
 /* A disk that a loop device serves cannot be pulled out while it is mounted, but what serves the file below it can
  * fail. */
 static void look_at_action(struct finding_worlds *finding, const struct scenario_action *action)
@@ -65,6 +78,8 @@ static void look_at_action(struct finding_worlds *finding, const struct scenario
     const struct scenario_volume *volume = finding->scenario->volumes;
     if (action->kind == SCENARIO_OTHER_QUIESCE)
         only(finding, NOT_VIRTUAL, "it has one quiesce at a time");
+    if (action->kind == SCENARIO_SEND && !is_simulated(action))
+        only(finding, NOT_VIRTUAL, "it does not know what comes of SIG%s", sigabbrev_np(action->signal));
     for (size_t i = 0; action->kind == SCENARIO_LOSE_DISK && i < finding->scenario->volume_count; i++) {
         if (strcmp(volume[i].mount, action->volume) == 0 && !volume[i].recorded)
             only(finding, NOT_LOOP, "only a recorded disk can be lost there (%s)", action->volume);

@@ -125,6 +125,33 @@ QZ_TEST(what_was_to_go_wrong_went_wrong) // An action whose line never came, and
     story_end(&story);
 }
 
+QZ_TEST(an_action_that_came_too_late_or_in_vain_is_found) // it shows nothing of what it is for
+{
+    static const char *const VAIN[] = {"KILL to guardian: there is none", "unmount /data: EINVAL", "chmod /opt/x: ENOENT"};
+    static const char *const DONE[] = {"unmount /data", "a child inherits 5: /x", "another: Eager"};
+    struct story story;
+    story_begin(&story);
+    story_good_run(&story);
+    struct scenario_action action = {.when = "freeze /data ok", .nth = 1, .after_us = 1000};
+    story.scenario.actions = &action;
+    story.scenario.action_count = 1;
+    missed(&story, NULL);
+    action.after_us = 1000000;
+    missed(&story, "actions[0] was never done");
+    story.scenario.action_count = 0;
+    for (size_t i = 0; i < 3; i++) {
+        story_tell(&story, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = DONE[i], .disk_writes = -1});
+        missed(&story, NULL);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        struct trace *trace = &story.outcome.trace;
+        story_tell(&story, (struct trace_event){.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = VAIN[i], .disk_writes = -1});
+        missed(&story, "an action was in vain");
+        trace->events[trace->count - 1].what = TRACE_STARTS;
+    }
+    story_end(&story);
+}
+
 QZ_TEST(what_was_to_befall_calls_did) // A system call, and an operation of the seam, that never came is found …
 {
     struct story story;
@@ -192,6 +219,10 @@ QZ_TEST(the_result_is_compared) // Exit status, consistency, errors and any part
     part = cJSON_Parse("{\"freeze\":{\"volumes\":[{\"mount\":\"/e*\"}]}}");
     expect->result = part;
     expected(&story, "freeze.volumes[0].mount of the result");
+    cJSON_Delete(part);
+    part = cJSON_Parse("{\"freeze\":{\"volumes\":[]}}"); /* empty is empty */
+    expect->result = part;
+    expected(&story, "freeze.volumes of the result");
     cJSON_Delete(part);
     story_end(&story);
 }

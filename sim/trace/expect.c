@@ -127,12 +127,18 @@ static bool value_matches(const cJSON *expected, const cJSON *seen)
     return cJSON_Compare(expected, seen, true);
 }
 
+/* Is a list expected to be empty, which has something in it? Of others, what follows is not looked at. */
+static bool is_not_empty(const cJSON *expected, const cJSON *seen)
+{
+    return cJSON_IsArray(expected) && !expected->child && cJSON_IsArray(seen) && seen->child;
+}
+
 static void judge_value(struct judging *judging, const cJSON *expected, const cJSON *seen, const char *path)
 {
     char deeper[512];
     const cJSON *item;
     int index = 0;
-    if (seen && (cJSON_IsObject(expected) || cJSON_IsArray(expected)) && (expected->type & 0xff) == (seen->type & 0xff)) {
+    if (!is_not_empty(expected, seen) && seen && (cJSON_IsObject(expected) || cJSON_IsArray(expected)) && (expected->type & 0xff) == (seen->type & 0xff)) {
         cJSON_ArrayForEach(item, expected) {
             if (cJSON_IsObject(expected))
                 snprintf(deeper, sizeof deeper, "%s%s%s", path, *path ? "." : "", item->string);

@@ -16,12 +16,50 @@ static void expect_nth(int count, int nth, const char *expected, const char *key
     findings_add(findings, 0, SIZE_MAX, expected, seen, "%s[%zu] %s", key, index, missed);
 }
 
-static int count_lines(const struct outcome *outcome, const char *pattern)
+/* How many lines match; `*at_us`: when the `nth` of them came. */
+static int count_lines(const struct outcome *outcome, const char *pattern, int nth, int64_t *at_us)
 {
     int count = 0;
-    for (size_t i = 0; i < outcome->trace.count; i++)
-        count += trace_matches(&outcome->trace.events[i], pattern);
+    for (size_t i = 0; i < outcome->trace.count; i++) {
+        const struct trace_event *event = &outcome->trace.events[i];
+        if (trace_matches(event, pattern) && ++count == nth)
+            *at_us = event->at_us;
+    }
     return count;
+}
+
+/* All was over before the time of an action had come: had it been done, a line would tell of that. */
+static void judge_late(const struct outcome *outcome, const struct scenario_action *action, size_t index, int64_t line_us,
+                       struct findings *findings)
+{
+    const struct trace *trace = &outcome->trace;
+    int64_t end_us = trace->count > 0 ? trace->events[trace->count - 1].at_us : 0;
+    char expected[64], seen[64];
+    if (end_us >= line_us + action->after_us)
+        return;
+    snprintf(expected, sizeof expected, "it is done %.6g ms after its line", (double)action->after_us / 1e3);
+    snprintf(seen, sizeof seen, "all was over after %.6g ms", (double)(end_us - line_us) / 1e3);
+    findings_add(findings, 0, SIZE_MAX, expected, seen, "actions[%zu] was never done", index);
+}
+
+/* "KILL to guardian: there is none", "unmount /data: EINVAL" */
+static bool is_vain(const struct trace_event *event)
+{
+    static const char UPPER[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    const char *colon = event->what == TRACE_NOTE && event->text ? strrchr(event->text, ':') : NULL;
+    if (!colon || event->role != TRACE_HARNESS || colon[1] != ' ')
+        return false;
+    return strcmp(colon + 2, "there is none") == 0 || (colon[2] == 'E' && colon[2 + strspn(colon + 2, UPPER)] == '\0');
+}
+
+/* What was carried out and had no effect shows nothing of what it is for. */
+static void judge_vain(const struct outcome *outcome, struct findings *findings)
+{
+    for (size_t i = 0; i < outcome->trace.count; i++) {
+        const struct trace_event *event = &outcome->trace.events[i];
+        if (is_vain(event))
+            findings_add(findings, 0, i, "it takes effect", event->text, "an action was in vain");
+    }
 }
 
 /* How many operations of quiesce's the fault was for; `expected`: what one looks like. */
@@ -95,10 +133,14 @@ void judge_missed(const struct scenario *scenario, const struct outcome *outcome
     char expected[512];
     for (size_t i = 0; i < scenario->action_count; i++) {
         const struct scenario_action *action = &scenario->actions[i];
+        int64_t line_us = 0;
+        int count = action->when ? count_lines(outcome, action->when, action->nth, &line_us) : 0;
         if (action->when)
-            expect_nth(count_lines(outcome, action->when), action->nth, action->when, "actions", i, "was never done",
-                       findings);
+            expect_nth(count, action->nth, action->when, "actions", i, "was never done", findings);
+        if (action->when && count >= action->nth)
+            judge_late(outcome, action, i, line_us, findings);
     }
+    judge_vain(outcome, findings);
     for (size_t i = 0; i < scenario->fault_count; i++) {
         const struct scenario_fault *fault = &scenario->faults[i];
         int count = count_operations(outcome, fault, expected, sizeof expected);
