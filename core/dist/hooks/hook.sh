@@ -12,16 +12,15 @@ PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 # shellcheck disable=SC1091 # need not be there
 [ ! -r /etc/default/quiesce ] || . /etc/default/quiesce
 
+# Line by line: of a longer message logger(1) takes the first KiB.
 tell() {
-    logger -t quiesce -- "$1" 2>/dev/null || printf '%s\n' "$1" >&2
+    printf '%s\n' "$1" | logger -t quiesce 2>/dev/null || printf '%s\n' "$1" >&2
 }
 
 # Is a backup of exit status $1 good enough?
 suffices() {
-    case $1 in
-    0) ;;
-    10) [ "${QUIESCE_LEAST-}" != application ] ;;
-    11) [ "${QUIESCE_LEAST:-crash}" = crash ] ;;
+    case ${QUIESCE_LEAST:-crash}:$1 in
+    crash:0 | crash:10 | crash:11 | filesystem:0 | filesystem:10 | application:0) ;;
     *) false ;;
     esac
 }
@@ -33,6 +32,13 @@ freeze_nothing() {
 
 # On success the snapshot may be taken; else all is undone, and we fail, as the snapshot must.
 begin_backup() {
+    case ${QUIESCE_LEAST:-crash} in
+    application | filesystem | crash) ;;
+    *)
+        tell "QUIESCE_LEAST: found $QUIESCE_LEAST, allowed: application, filesystem or crash; nothing was begun"
+        return 1
+        ;;
+    esac
     # shellcheck disable=SC2086 # options are words
     told=$("${QUIESCE:-quiesce}" begin ${QUIESCE_OPTIONS-} 2>&1)
     status=$?
