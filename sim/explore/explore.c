@@ -362,6 +362,8 @@ static void print_list(const struct plan *plan)
             size_t count = 0;
             for (size_t a = 0; a < plan->attempt_count; a++)
                 count += plan->attempts[a].base == i && plan->attempts[a].site == k;
+            if (count == 0 && (plan->options.site || plan->options.fault))
+                continue;
             printf("%s: %s %s(%s) #%d: %zu faults\n", plan->bases[i].name, explore_callers[site->by], site->call,
                    site->about, site->nth, count);
         }
@@ -449,6 +451,7 @@ int command_explore(int argc, char **argv)
     struct plan plan = {.memory = scenario_memory_new(), .state = -1};
     char message[512];
     int status = EXIT_PASSED;
+    running_command = "explore";
     void (*before)(int) = signal(SIGPIPE, SIG_IGN);
     enum options_parse parse = explore_options_parse(argc, argv, &plan.options, message, sizeof message);
     plan.running = (struct running){.known = WORLDS, .options = plan.options.run};

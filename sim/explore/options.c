@@ -31,7 +31,7 @@ void explore_options_help(FILE *out)
           "  --budget SECONDS  begins nothing after that time; every call comes to its first fault first\n"
           "  --pairs           two faults at a time, when all have had their turn alone; needs a budget\n"
           "  --seed N          of the order, and of pairs\n"
-          "  --jobs N          so many at a time (16; up to 128 that only wait)\n"
+          "  --jobs N          so many at a time, up to 256 (16, and of those that only wait up to 128)\n"
           "  --state FILE      goes on where an exploration with this file ended; of the same program only\n"
           "  --found FOLDER    where violations are written, each a small scenario (explore-found)\n"
           "  --list            prints calls and how many faults each has, and ends\n"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "options.h"
 #include "put.h"
 
 #define IMAGES "200"
@@ -29,6 +30,7 @@ static bool has_path(int argc, char **argv)
 
 int command_crash(int argc, char **argv)
 {
+    running_command = "crash";
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(stdout);

@@ -208,7 +208,7 @@ static int update_case(struct report_case *it)
         char *lines = normalise(&it->outcome.trace, i);
         any = true;
         if (!write_section(path, head, lines)) {
-            fprintf(stderr, "quiesce-sim run: --update: %s: %s\n", path, strerror(errno));
+            fprintf(stderr, "quiesce-sim %s: --update: %s: %s\n", running_command, path, strerror(errno));
             status = EXIT_BROKEN;
         }
         free(head);

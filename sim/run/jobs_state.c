@@ -15,7 +15,7 @@
 
 void jobs_die(const char *what)
 {
-    fprintf(stderr, "quiesce-sim run: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "quiesce-sim %s: %s: %s\n", running_command, what, strerror(errno));
     exit(EXIT_BROKEN);
 }
 

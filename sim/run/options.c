@@ -8,6 +8,8 @@
 #include "quiesce/json.h"
 #include "text.h"
 
+const char *running_command = "run";
+
 struct parser {
     const struct world *const *worlds;
     struct options *options;
@@ -214,7 +216,7 @@ static const struct row *find_row(struct parser *parser, const char *word, size_
     if (nearest)
         wrong(parser, "no option --%s; did you mean --%s?", name, nearest);
     else
-        wrong(parser, "no option --%s; quiesce-sim run --help lists those there are", name);
+        wrong(parser, "no option --%s; quiesce-sim %s --help lists those there are", name, running_command);
     return NULL;
 }
 

@@ -11,6 +11,9 @@
 
 #define OPTIONS_REPEAT_MAX 1000000
 #define OPTIONS_JOBS_MAX 256
+
+/* Who speaks to people: "run", "crash" or "explore". */
+extern const char *running_command;
 #define OPTIONS_CRASH_IMAGES_MAX 100000
 #define OPTIONS_SEED_MAX 9007199254740991 /* what JSON can tell exactly */
 

@@ -12,7 +12,7 @@
 
 static int broken(const char *what, const char *why)
 {
-    fprintf(stderr, "quiesce-sim run: %s: %s\n", what, why);
+    fprintf(stderr, "quiesce-sim %s: %s: %s\n", running_command, what, why);
     return EXIT_BROKEN;
 }
 
@@ -91,8 +91,12 @@ static int find_binary(struct running *running)
     static const char *const NAMES[] = {"quiesce", "../core/quiesce", NULL};
     struct places *places = &running->places;
     const char *given = running->options.binary;
-    if (given && (!realpath(given, places->quiesce) || access(places->quiesce, X_OK) != 0)) {
-        fprintf(stderr, "quiesce-sim run: --binary: found %s, allowed: a program (%s)\n", given, strerror(errno));
+    struct stat facts = {0};
+    bool there = !given || (realpath(given, places->quiesce) && access(places->quiesce, X_OK) == 0 &&
+                            stat(places->quiesce, &facts) == 0);
+    if (given && (!there || !S_ISREG(facts.st_mode))) {
+        fprintf(stderr, "quiesce-sim %s: --binary: found %s, allowed: a program (%s)\n", running_command, given,
+                there ? "it is no regular file" : strerror(errno));
         return EXIT_MISTAKE;
     }
     if (!given && !find_beside(places->self, NAMES, places->quiesce) && is_real(running))
@@ -152,7 +156,7 @@ void places_clean_up(struct running *running, size_t index)
 {
     char *folder = must_format("%s/%zu", running->places.work, index);
     if (running->places.rescuer > 0 && !sweep_work(folder, NULL))
-        fprintf(stderr, "quiesce-sim run: %s: not all of it could be removed; try quiesce-sim sweep\n", folder);
+        fprintf(stderr, "quiesce-sim %s: %s: not all of it could be removed; try quiesce-sim sweep\n", running_command, folder);
     free(folder);
 }
 

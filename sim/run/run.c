@@ -95,7 +95,7 @@ static bool open_output(const char *option, const char *path, FILE **file)
 {
     *file = path ? fopen(path, "we") : NULL;
     if (path && !*file)
-        fprintf(stderr, "quiesce-sim run: --%s: %s: %s\n", option, path, strerror(errno));
+        fprintf(stderr, "quiesce-sim %s: --%s: %s: %s\n", running_command, option, path, strerror(errno));
     return !path || *file;
 }
 
@@ -150,7 +150,7 @@ static int write_output(const char *option, FILE *file, const struct report *rep
     write(report, file);
     bool failed = ferror(file);
     if (fclose(file) != 0 || failed) {
-        fprintf(stderr, "quiesce-sim run: --%s: the file could not be written: %s\n", option, strerror(errno));
+        fprintf(stderr, "quiesce-sim %s: --%s: the file could not be written: %s\n", running_command, option, strerror(errno));
         return EXIT_BROKEN;
     }
     return EXIT_PASSED;
@@ -238,7 +238,7 @@ int run_in_worlds(const struct world *const *worlds, int argc, char **argv)
     if (parse == OPTIONS_HELP) {
         options_help(stdout);
     } else if (parse == OPTIONS_WRONG) {
-        fprintf(stderr, "quiesce-sim run: %s\n", message);
+        fprintf(stderr, "quiesce-sim %s: %s\n", running_command, message);
         status = EXIT_MISTAKE;
     } else {
         status = prepare_and_play(&running, &outputs, argc, argv);

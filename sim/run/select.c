@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "put.h"
@@ -56,6 +57,17 @@ static char *find_root(const char *path)
     return root ? root : must(strdup("scenarios"));
 }
 
+/* Why there is no scenario in `path`. */
+static const char *why_none(const char *path)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0)
+        return strerror(errno);
+    return S_ISDIR(facts.st_mode)   ? "found no scenario in it, allowed: files whose names end in .json"
+           : S_ISREG(facts.st_mode) ? "found no scenario in it, allowed: a file whose name ends in .json"
+                                    : "found what is neither a file nor a folder";
+}
+
 static int read_path(struct reading *reading, const struct options *options, const char *path)
 {
     char *root = find_root(path);
@@ -64,11 +76,10 @@ static int read_path(struct reading *reading, const struct options *options, con
     int error = scenario_walk(path, read_file, reading);
     free(root);
     if (error)
-        fprintf(stderr, "quiesce-sim run: %s: %s%s\n", path, strerror(error),
+        fprintf(stderr, "quiesce-sim %s: %s: %s%s\n", running_command, path, strerror(error),
                 options->paths_given ? "" : "; name the folder that your scenarios are in");
     else if (reading->files == 0)
-        fprintf(stderr, "quiesce-sim run: %s: found no scenario in it, allowed: files whose names end in .json\n",
-                path);
+        fprintf(stderr, "quiesce-sim %s: %s: %s\n", running_command, path, why_none(path));
     return error || reading->files == 0 ? EXIT_MISTAKE : EXIT_PASSED;
 }
 
@@ -86,7 +97,7 @@ static int read_all(struct running *running)
         free(reading.seen[i]);
     free(reading.seen);
     if (reading.mistakes > 0)
-        fprintf(stderr, "quiesce-sim run: %zu %s; nothing was played\n", reading.mistakes,
+        fprintf(stderr, "quiesce-sim %s: %zu %s; nothing was played\n", running_command, reading.mistakes,
                 reading.mistakes == 1 ? "file is wrong" : "files are wrong");
     return reading.mistakes > 0 ? EXIT_MISTAKE : status;
 }
@@ -174,7 +185,7 @@ static void tell_no_name(const struct running *running)
     for (size_t i = 0; i < running->set.count; i++)
         names[i] = running->set.items[i].name;
     const char *nearest = qz_nearest_word(running->options.filters[0], names);
-    fprintf(stderr, "quiesce-sim run: --filter: no name matches \"%s\"%s%s%s; --list prints all\n",
+    fprintf(stderr, "quiesce-sim %s: --filter: no name matches \"%s\"%s%s%s; --list prints all\n", running_command,
             running->options.filters[0], nearest ? " (did you mean \"" : "", nearest ? nearest : "",
             nearest ? "\"?)" : "");
     free(names);
@@ -193,7 +204,7 @@ static void tell_no_tag(const struct running *running)
         tags[count] = NULL;
     }
     const char *nearest = qz_nearest_word(options->tags[0], tags);
-    fprintf(stderr, "quiesce-sim run: --tags: no scenario has what \"%s\"%s asks for%s%s%s\n", options->tags[0],
+    fprintf(stderr, "quiesce-sim %s: --tags: no scenario has what \"%s\"%s asks for%s%s%s\n", running_command, options->tags[0],
             options->tag_count > 1 ? " and the others" : "", nearest ? "; there is \"" : "", nearest ? nearest : "",
             nearest ? "\"" : "");
     free(tags);
@@ -206,10 +217,10 @@ static int tell_nothing(const struct running *running, const struct choice *choi
     } else if (choice->by_tag == 0) {
         tell_no_tag(running);
     } else if (choice->by_world == 0 && choice->refused_by) {
-        fprintf(stderr, "quiesce-sim run: none of these %zu can be played in the world %s: %s\n", choice->by_tag,
+        fprintf(stderr, "quiesce-sim %s: none of these %zu can be played in the world %s: %s\n", running_command, choice->by_tag,
                 choice->refused_by->name, choice->why_not);
     } else if (choice->by_failed == 0) {
-        fputs("quiesce-sim run: --failed: none of these failed last time\n", stderr);
+        fprintf(stderr, "quiesce-sim %s: --failed: none of these failed last time\n", running_command);
     } else {
         /* Others have something to do. */
         printf("part %d of %d holds none of %zu; nothing to play\n", running->options.shard, running->options.shards,

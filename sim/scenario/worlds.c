@@ -59,13 +59,12 @@ static void look_at_volume(struct finding_worlds *finding, const struct scenario
     }
 }
 
-/* What the program does about a signal is simulated where it does anything but what the kernel does. */
-static bool is_simulated(const struct scenario_action *action)
+/* Others do what the kernel has them do, which is not simulated. */
+static bool is_simulated(int signal_number)
 {
-    static const int AGENTS[] = {SIGKILL, SIGSTOP, SIGCONT, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
-    size_t known = action->target == SCENARIO_AGENT ? sizeof AGENTS / sizeof *AGENTS : 4; /* a guardian heeds SIGTERM only */
-    for (size_t i = 0; i < known; i++) {
-        if (action->signal == AGENTS[i])
+    static const int KNOWN[] = {SIGKILL, SIGSTOP, SIGCONT, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
+        if (signal_number == KNOWN[i])
             return true;
     }
     return false;
@@ -78,7 +77,7 @@ static void look_at_action(struct finding_worlds *finding, const struct scenario
     const struct scenario_volume *volume = finding->scenario->volumes;
     if (action->kind == SCENARIO_OTHER_QUIESCE)
         only(finding, NOT_VIRTUAL, "it has one quiesce at a time");
-    if (action->kind == SCENARIO_SEND && !is_simulated(action))
+    if (action->kind == SCENARIO_SEND && !is_simulated(action->signal))
         only(finding, NOT_VIRTUAL, "it does not know what comes of SIG%s", sigabbrev_np(action->signal));
     for (size_t i = 0; action->kind == SCENARIO_LOSE_DISK && i < finding->scenario->volume_count; i++) {
         if (strcmp(volume[i].mount, action->volume) == 0 && !volume[i].recorded)

@@ -186,6 +186,8 @@ void process_post(struct process *process, const struct qz_event *event)
 void process_signal(struct process *process, int signal_number)
 {
     entry_add(process->world, process, VIRTUAL_DID_SIGNALED)->value = signal_number;
+    if (process->role == VIRTUAL_GUARDIAN && signal_number != SIGTERM)
+        return; /* it has all others blocked, and does not ask for them */
     process_post(process, &(struct qz_event){.kind = QZ_EVENT_SIGNAL, .value = signal_number});
 }
 
