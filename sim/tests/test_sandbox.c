@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "gate.h"
+#include "parts.h"
 #include "stage.h"
 
 /* ---- The machine ------------------------------------------------------------------------------------------------ */
@@ -33,6 +34,35 @@ static void list_frozen(struct sandbox *sandbox, struct stage_notes *out)
             length += (size_t)snprintf(out->text + length, sizeof out->text - length, "%s\n", mount_point);
     }
     cJSON_Delete(result);
+}
+
+QZ_TEST(a_path_is_found_whatever_is_renamed_meanwhile) // anywhere on the machine, and the path goes up
+{
+    char root[] = "/var/tmp/quiesce-sim-test.XXXXXX";
+    if (!mkdtemp(root)) {
+        CU_FAIL("a folder for the test");
+        return;
+    }
+    struct sandbox sandbox = {.root_directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    CHECK_INT(mkdirat(sandbox.root_directory, "a", 0700), 0);
+    pid_t renaming = fork();
+    for (bool there = true; renaming == 0; there = !there)
+        renameat(sandbox.root_directory, there ? "x" : "y", sandbox.root_directory, there ? "y" : "x");
+    CHECK_INT(mkdirat(sandbox.root_directory, "x", 0700), 0);
+    int missed = 0;
+    for (int i = 0; i < 100000; i++) {
+        int found = inside_open(&sandbox, "/a/../a/../a", O_PATH);
+        missed += found < 0;
+        if (found >= 0)
+            close(found);
+    }
+    CHECK_INT(missed, 0);
+    kill(renaming, SIGKILL);
+    waitpid(renaming, NULL, 0);
+    for (size_t i = 0; i < 3; i++)
+        unlinkat(sandbox.root_directory, (const char *[]){"a", "x", "y"}[i], AT_REMOVEDIR);
+    close(sandbox.root_directory);
+    CHECK_INT(rmdir(root), 0);
 }
 
 QZ_TEST(quiesce_finds_the_scenarios_volumes_and_nothing_of_the_machine)

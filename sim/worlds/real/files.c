@@ -13,13 +13,18 @@
 #include "parts.h"
 
 #define BOOT_ID "${boot_id}"
+#define PATH_TRIES 10000
 
 /* ---- Paths of the inside ---------------------------------------------------------------------------------------- */
 
+/* EAGAIN: something was renamed or mounted, anywhere, while the path went up by ".." (openat2(2)). */
 static int open_inside(const struct sandbox *sandbox, const char *path, int flags, uint64_t resolve)
 {
     struct open_how how = {.flags = (uint64_t)(unsigned)flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | resolve};
-    return (int)syscall(SYS_openat2, sandbox->root_directory, path, &how, sizeof how);
+    int file = -1;
+    for (int tries = 0; tries == 0 || (file < 0 && errno == EAGAIN && tries < PATH_TRIES); tries++)
+        file = (int)syscall(SYS_openat2, sandbox->root_directory, path, &how, sizeof how);
+    return file;
 }
 
 int inside_open(const struct sandbox *sandbox, const char *path, int flags)
