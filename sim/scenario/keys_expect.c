@@ -69,7 +69,8 @@ static const struct key CRASH[] = {
 };
 
 static const struct key_object CRASH_OBJECT = {
-    .name = "crash_images", .keys = CRASH, .size = sizeof(struct crash), .place = NO_PLACE};
+    .name = "crash_images", .keys = CRASH, .size = sizeof(struct crash), .place = NO_PLACE,
+    .rule = KEY_AT_LEAST_ONE, .choice = (const char *const[]){"clean", "missing", NULL}};
 
 static const struct key_word CONSISTENCIES[] = {{"application", 0}, {"filesystem", 0}, {"crash", 0}, {"none", 0},
                                                 {NULL, 0}};

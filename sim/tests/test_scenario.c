@@ -328,7 +328,7 @@ QZ_TEST(worlds_follow_from_what_is_asked_for) // Each with the reason why anothe
         {"\"log_on\": \"/data\"", SCENARIO_WORLDS},
         {"\"snapshot\": [{\"reads\": \"/data\"}]", SCENARIO_FAKE | SCENARIO_LOOP},
         {"\"volumes\": [{\"mount\": \"/data\", \"recorded\": true}], "
-         "\"then\": [{\"expect\": {\"crash_images\": {\"/data\": {\"images\": 2}}}}]", SCENARIO_LOOP},
+         "\"then\": [{\"expect\": {\"crash_images\": {\"/data\": {\"images\": 2, \"clean\": true}}}}]", SCENARIO_LOOP},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct parsed parsed = parse_with(CASES[i].members);
