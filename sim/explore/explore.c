@@ -20,6 +20,7 @@
 #define REPLAYED_MAX 300
 #define BATCH_MAX 2048 /* so many scenarios at a time: each player is a fork of all that lies in memory */
 #define SHRUNK_MAX 12
+#define WAITING_ROUNDS 16 /* that each place plays of those that wait, before places are counted anew */
 #define PAIRS_AT_ONCE 2000
 #define EXIT_SKIPPED 77 /* as test harnesses have it */
 
@@ -120,32 +121,13 @@ static bool waits(const struct plan *plan, const struct attempt *attempt)
            (attempt->second != SIZE_MAX && fault_waits(plan->attempts[attempt->second].fault));
 }
 
-static void play_batch(struct batch *batch, int jobs, int64_t until_us)
+/* What all players so far have cost the processors. */
+static int64_t worked_us(void)
 {
-    struct running running = running_with(batch->plan, batch->cases, batch->count, jobs);
-    running.judge = attempt_judge;
-    running.done = note;
-    running.owner = batch;
-    running.until_us = until_us;
-    batch->plan->interrupted = jobs_run(&running);
-}
-
-/* Plays all that are open, and wait or do not. */
-static void play(struct plan *plan, bool waiting, int jobs, int64_t until_us)
-{
-    for (size_t i = 0; i < plan->attempt_count && !plan->interrupted && !is_past(until_us);) {
-        struct scenario_memory *memory = scenario_memory_new();
-        struct batch batch = new_batch(plan, memory);
-        for (; i < plan->attempt_count && batch.count < BATCH_MAX; i++) {
-            struct attempt *attempt = &plan->attempts[i];
-            if (attempt->state == ATTEMPT_OPEN && waits(plan, attempt) == waiting)
-                add_to_batch(&batch, attempt);
-        }
-        if (batch.count > 0)
-            play_batch(&batch, jobs, until_us);
-        free_batch(&batch);
-        scenario_memory_free(memory);
-    }
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+           usage.ru_stime.tv_usec;
 }
 
 /* So many that the processors are busy most of the time, and late for nobody. */
@@ -158,15 +140,54 @@ static int waiting_jobs(const struct plan *plan)
     return jobs < JOBS ? JOBS : jobs > WAITING_JOBS_MAX ? WAITING_JOBS_MAX : (int)jobs;
 }
 
+static int jobs_for(const struct plan *plan, bool waiting)
+{
+    int asked = plan->options.run.jobs;
+    return asked > 0 ? asked : waiting ? waiting_jobs(plan) : JOBS;
+}
+
+static void play_batch(struct batch *batch, int jobs, int64_t until_us)
+{
+    int64_t before_us = worked_us();
+    size_t before = batch->plan->played;
+    struct running running = running_with(batch->plan, batch->cases, batch->count, jobs);
+    running.judge = attempt_judge;
+    running.done = note;
+    running.owner = batch;
+    running.until_us = until_us;
+    batch->plan->interrupted = jobs_run(&running);
+    if (batch->plan->played > before)
+        batch->plan->work_us = (worked_us() - before_us) / (int64_t)(batch->plan->played - before) + 1;
+}
+
+/* Plays all that are open, and wait or do not. Of those that wait, soon enough again as many as what they turn out to cost
+ * leaves room for. */
+static void play(struct plan *plan, bool waiting, int64_t until_us)
+{
+    for (size_t i = 0; i < plan->attempt_count && !plan->interrupted && !is_past(until_us);) {
+        struct scenario_memory *memory = scenario_memory_new();
+        struct batch batch = new_batch(plan, memory);
+        int jobs = jobs_for(plan, waiting);
+        size_t most = waiting && jobs * WAITING_ROUNDS < BATCH_MAX ? (size_t)(jobs * WAITING_ROUNDS) : BATCH_MAX;
+        for (; i < plan->attempt_count && batch.count < most; i++) {
+            struct attempt *attempt = &plan->attempts[i];
+            if (attempt->state == ATTEMPT_OPEN && waits(plan, attempt) == waiting)
+                add_to_batch(&batch, attempt);
+        }
+        if (batch.count > 0)
+            play_batch(&batch, jobs, until_us);
+        free_batch(&batch);
+        scenario_memory_free(memory);
+    }
+}
+
 /* Of a budget, most is for those who take no time to wait. */
 static void play_open(struct plan *plan)
 {
-    int jobs = plan->options.run.jobs > 0 ? plan->options.run.jobs : JOBS;
-    int waiting = plan->options.run.jobs > 0 ? jobs : waiting_jobs(plan);
     int64_t half_us = plan->until_us > 0 ? now_us() + (plan->until_us - now_us()) * 7 / 10 : 0;
     for (int round = 0; round < TRIES_MAX && !is_over(plan); round++) {
-        play(plan, false, jobs, half_us);
-        play(plan, true, waiting, plan->until_us);
+        play(plan, false, half_us);
+        play(plan, true, plan->until_us);
     }
     while (plan->options.pairs && !is_over(plan)) {
         size_t before = plan->attempt_count;
@@ -174,8 +195,8 @@ static void play_open(struct plan *plan)
         if (plan->attempt_count == before)
             break;
         plan->total += plan->attempt_count - before;
-        play(plan, false, jobs, plan->until_us);
-        play(plan, true, waiting, plan->until_us);
+        play(plan, false, plan->until_us);
+        play(plan, true, plan->until_us);
     }
 }
 
@@ -204,15 +225,6 @@ static int take_recording(struct plan *plan, size_t index, const struct report *
     put_failure(stdout, report, it, &PLAIN);
     printf("  scenario: %s\n", base->scenario->file);
     return it->verdict == VERDICT_FAILED ? EXIT_FAILED : EXIT_BROKEN;
-}
-
-/* What all players so far have cost the processors. */
-static int64_t worked_us(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_CHILDREN, &usage);
-    return (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
-           usage.ru_stime.tv_usec;
 }
 
 static int record(struct plan *plan)
