@@ -46,8 +46,11 @@ QZ_TEST(a_path_is_found_whatever_is_renamed_meanwhile) // anywhere on the machin
     struct sandbox sandbox = {.root_directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC)};
     CHECK_INT(mkdirat(sandbox.root_directory, "a", 0700), 0);
     pid_t renaming = fork();
-    for (bool there = true; renaming == 0; there = !there)
+    bool there = true;
+    while (renaming == 0) {
+        there = !there;
         renameat(sandbox.root_directory, there ? "x" : "y", sandbox.root_directory, there ? "y" : "x");
+    }
     CHECK_INT(mkdirat(sandbox.root_directory, "x", 0700), 0);
     int missed = 0;
     for (int i = 0; i < 100000; i++) {
