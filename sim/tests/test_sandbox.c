@@ -47,6 +47,8 @@ QZ_TEST(a_path_is_found_whatever_is_renamed_meanwhile) // anywhere on the machin
     CHECK_INT(mkdirat(sandbox.root_directory, "a", 0700), 0);
     pid_t renaming = fork();
     bool there = true;
+    if (renaming == 0)
+        alarm(60); /* should nobody be left to end it */
     while (renaming == 0) {
         there = !there;
         renameat(sandbox.root_directory, there ? "x" : "y", sandbox.root_directory, there ? "y" : "x");
