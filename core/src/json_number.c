@@ -106,7 +106,9 @@ const char *qz_json_number_fault(const char *number, size_t length, bool *altere
     if (fault)
         return fault;
     strip_zeros(&decimal);
-    if (decimal.count > 0 && decimal.exponent >= 0 && !is_small_integer(&decimal))
+    if (decimal.count == 0)
+        return NULL;
+    if (decimal.exponent >= 0 && !is_small_integer(&decimal))
         fault = "an integer from -9007199254740991 to 9007199254740991";
     else if (decimal.exponent < 0 && (decimal.count > FRACTION_DIGITS || decimal.exponent < -EXPONENT_MAX))
         fault = "a fraction of at most 15 significant digits, not smaller than 1e-300";

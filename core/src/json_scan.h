@@ -7,8 +7,9 @@
 #include "quiesce/json.h"
 
 /* Checks `size` bytes of `text` (after a byte order mark) against RFC 8259 and the limits of json.h, duplicate keys
- * excepted, and if `lazily` numbers that a double would alter. Returns QZ_E_SUCCESS and the places of all values in document order, their items still NULL (the caller
- * frees *places), or sets `error` with `code` (InternalError: out of memory) and leaves *places alone. */
+ * excepted, and if `lazily` numbers that a double would alter. Returns QZ_E_SUCCESS and the places of all values in
+ * document order, their items still NULL (the caller frees *places), or sets `error` with `code` (InternalError: out of
+ * memory) and leaves *places alone. */
 enum qz_code qz_json_scan(const char *path, const char *text, size_t size, bool lazily, enum qz_code code,
                           struct qz_json_place **places, size_t *place_count, struct qz_error *error);
 
