@@ -137,13 +137,13 @@ int qz_linux_guard(struct qz_os *os, void (*main)(struct qz_os *, void *), void 
 {
     struct qz_linux *lx = qz_linux(os);
     int ends[2];
+    /* Who started us may unmount where it is; what is named from there has been read. */
+    if (lx->starter >= 0 && chdir("/") != 0)
+        return errno;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return errno;
     struct qz_linux_pairing *pairing = new_pairing(lx);
     int agent_pidfd = pidfd_open(lx->self.pid, 0);
-    /* Who started us may unmount where it is; what is named from there has been read. */
-    if (lx->starter >= 0 && chdir("/") != 0)
-        return errno;
     /* Whoever dumps core lives until that is written, and on what is frozen it never is: the other one would not see its
      * death. Of both; what they execute may. */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
