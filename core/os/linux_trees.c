@@ -73,34 +73,33 @@ static void cgroup_path(const struct qz_linux *lx, unsigned attempt, const char 
 
 /* ---- Control groups: beginning and end -------------------------------------------------------------------------- */
 
-/* Calls `each` with the number of every process that a cgroup.procs lists. Returns how many there are. */
-static int each_process(const char *procs, void (*each)(const char *pid, const void *argument), const void *argument)
+/* Calls `each` with every piece of a file of the kernel's that `separator` ends; one that no piece of ours can be as long as
+ * is passed over. Returns how many there are. Allocates nothing. */
+static int each_piece(const char *path, char separator, void (*each)(const char *piece, void *argument), void *argument)
 {
     char text[4096];
-    int fd = open(procs, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    int members = 0;
+    int pieces = 0;
     size_t kept = 0;
     ssize_t got;
-    while ((got = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
-        size_t size = kept + (size_t)got;
-        text[size] = '\0';
-        char *at = text;
-        for (char *end = strchr(at, '\n'); end; end = strchr(at, '\n')) {
+    while ((got = read(fd, text + kept, sizeof text - kept)) > 0) {
+        char *at = text, *limit = text + kept + got;
+        for (char *end = memchr(at, separator, (size_t)(limit - at)); end; end = memchr(at, separator, (size_t)(limit - at))) {
             *end = '\0';
             each(at, argument);
-            members++;
+            pieces++;
             at = end + 1;
         }
-        kept = size - (size_t)(at - text);
+        kept = (size_t)(limit - at) < sizeof text ? (size_t)(limit - at) : 0;
         memmove(text, at, kept);
     }
     close(fd);
-    return members;
+    return pieces;
 }
 
-static void move_process(const char *pid, const void *to)
+static void move_process(const char *pid, void *to)
 {
     qz_linux_write_text(to, pid);
 }
@@ -111,7 +110,7 @@ static bool empty_cgroup(const struct qz_linux *lx, const char *path)
     char from[LONG_PATH + 16], to[LONG_PATH];
     snprintf(from, sizeof from, "%s/cgroup.procs", path);
     snprintf(to, sizeof to, "%s/cgroup.procs", lx->cgroup_parent);
-    return each_process(from, move_process, to) > 0;
+    return each_piece(from, '\n', move_process, to) > 0;
 }
 
 /* Removes the control groups of `base`, and it; with `emptying` also those that something lives in. */
@@ -201,12 +200,12 @@ static uint64_t hash_of(const char *text)
 }
 
 /* Adds one variable to what an environment says about whom its process belongs to. The order does not matter. */
-static void add_variable(uint64_t *environment, const char *variable)
+static void add_variable(const char *variable, void *environment)
 {
     static const char *const names[] = {"QUIESCE_RUN_ID=", "QUIESCE_PLUGIN=", "QUIESCE_PHASE=", "QUIESCE_ATTEMPT="};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(variable, names[i], strlen(names[i])) == 0)
-            *environment += hash_of(variable);
+            *(uint64_t *)environment += hash_of(variable);
 }
 
 int qz_linux_tree_prepare(struct qz_linux *lx, unsigned *attempt)
@@ -233,7 +232,7 @@ void qz_linux_tree_begin(struct qz_linux *lx, int slot, unsigned attempt, char *
     qz_linux_tree_drop(lx, slot);
     uint64_t environment = 0;
     for (char *const *variable = envp; *variable; variable++)
-        add_variable(&environment, *variable);
+        add_variable(*variable, &environment);
     tree->environment = environment;
     tree->attempt = attempt;
 }
@@ -272,28 +271,12 @@ void qz_linux_tree_drop(struct qz_linux *lx, int slot)
 /* Does the environment that a process was started with say that it belongs to the tree? */
 static bool environment_matches(pid_t pid, uint64_t wanted)
 {
-    char path[32], chunk[4096];
-    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-    int fd = wanted ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return false;
+    char path[32];
     uint64_t environment = 0;
-    size_t kept = 0;
-    ssize_t got;
-    while ((got = read(fd, chunk + kept, sizeof chunk - 1 - kept)) > 0) {
-        size_t size = kept + (size_t)got;
-        chunk[size] = '\0';
-        size_t at = 0;
-        for (size_t next = strlen(chunk); at + next < size; next = strlen(chunk + at)) {
-            add_variable(&environment, chunk + at);
-            at += next + 1;
-        }
-        /* A variable that fills the whole chunk is none of ours. */
-        kept = at == 0 && size == sizeof chunk - 1 ? 0 : size - at;
-        memmove(chunk, chunk + size - kept, kept);
-    }
-    close(fd);
-    return environment == wanted;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    if (wanted)
+        each_piece(path, '\0', add_variable, &environment);
+    return wanted && environment == wanted;
 }
 
 static bool is_known(const struct qz_linux_tree *tree, pid_t pid, const struct qz_linux_stat *stat)
@@ -391,9 +374,9 @@ static int signal_members(const struct qz_linux *lx, struct qz_linux_tree *tree,
 
 /* ---- With control groups ---------------------------------------------------------------------------------------- */
 
-static void signal_process(const char *pid, const void *signal_number)
+static void signal_process(const char *pid, void *signal_number)
 {
-    kill((pid_t)strtol(pid, NULL, 10), *(const int *)signal_number);
+    kill((pid_t)strtol(pid, NULL, 10), *(int *)signal_number);
 }
 
 static bool cgroup_populated(const struct qz_linux *lx, unsigned attempt)
@@ -412,7 +395,7 @@ static bool cgroup_populated(const struct qz_linux *lx, unsigned attempt)
 
 static int signal_once(const struct qz_linux *lx, int slot, const char *procs, int signal_number)
 {
-    return *procs ? each_process(procs, signal_process, &signal_number)
+    return *procs ? each_piece(procs, '\n', signal_process, &signal_number)
                   : signal_members(lx, &lx->shared->trees[slot], signal_number);
 }
 
