@@ -197,6 +197,31 @@ QZ_TEST(too_much_is_found_to_be_claimed) // 3: a snapshot before the freeze is w
     story_judged(&story, 3, "no snapshot was taken");
 }
 
+QZ_TEST(what_was_unmounted_was_not_held) // 3: within the snapshot, and this volume
+{
+    static const struct {
+        const char *note;
+        bool within;
+        const char *part;
+    } ROWS[] = {{"unmount /data", true, "not frozen by quiesce"}, {"unmount /data2", true, NULL}, {"unmount /data", false, NULL}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        const struct trace_event note = {.role = TRACE_HARNESS, .what = TRACE_NOTE, .text = ROWS[i].note, .disk_writes = -1};
+        struct story story;
+        story_begin(&story);
+        story_pre(&story);
+        story_operation(&story, TRACE_GUARDIAN, TRACE_FREEZE, 0, 7);
+        if (ROWS[i].within)
+            story_tell(&story, note);
+        story_snapshot(&story, 0);
+        if (!ROWS[i].within)
+            story_tell(&story, note);
+        story_operation(&story, TRACE_GUARDIAN, TRACE_THAW, 0, 7);
+        story_post(&story);
+        story_result(&story, "application", 0, NULL);
+        story_judged(&story, ROWS[i].part ? 3 : 0, ROWS[i].part);
+    }
+}
+
 QZ_TEST(a_thaw_that_failed_costs_the_application) // 3: and not what the freeze was worth, which held all the time.
 {
     static const char *const CLAIMS[] = {"application", "filesystem"};
